@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from workbench.data.reading.facts import Facts, Limits, Picture
+from workbench.data.reading.facts import FILE_LIMITS, Facts, Limits, Picture
 
 __all__ = [
     "PICTURE_SUFFIXES",
@@ -58,7 +58,7 @@ def is_picture(path: str | Path) -> bool:
     raise NotImplementedError
 
 
-def read_facts(path: str | Path, *, axis: int | None = None, limits: Limits = Limits()) -> Facts:
+def read_facts(path: str | Path, *, axis: int | None = None, limits: Limits = FILE_LIMITS) -> Facts:
     """What the header says, checked against the limits; decodes nothing."""
     raise NotImplementedError
 
@@ -69,7 +69,7 @@ def read_picture(
     index: int = 0,
     axis: int | None = None,
     at_least: tuple[int, int] | None = None,
-    limits: Limits = Limits(),
+    limits: Limits = FILE_LIMITS,
 ) -> Picture:
     """The picture at its own bit depth.
 
@@ -81,7 +81,9 @@ def read_picture(
     raise NotImplementedError
 
 
-def read_labels(path: str | Path, *, index: int = 0, axis: int | None = None, limits: Limits = Limits()) -> np.ndarray:
+def read_labels(
+    path: str | Path, *, index: int = 0, axis: int | None = None, limits: Limits = FILE_LIMITS
+) -> np.ndarray:
     """A mask file as stored: [h, w] integers, or [h, w, 3] uint8 if it is stored in colour.
 
     Palette indices stay indices, 1 bit gives 0 and 1, 16 bit stays. Alpha is dropped; but where the colour is constant
@@ -96,7 +98,7 @@ def read_region(path: str | Path, top: int, left: int, height: int, width: int, 
         return regions.read(top, left, height, width)
 
 
-def open_regions(path: str | Path, *, index: int = 0, limits: Limits = Limits()) -> AbstractContextManager[Regions]:
+def open_regions(path: str | Path, *, index: int = 0, limits: Limits = FILE_LIMITS) -> AbstractContextManager[Regions]:
     """Many regions of one picture: a TIFF of any size by its tiles, any other format decoded once, within limits."""
     raise NotImplementedError
 

@@ -48,6 +48,10 @@ class Limits:
         return cls(pixels=40_000_000, bytes=256 << 20, memory=1 << 30)
 
 
+FILE_LIMITS = Limits()
+"""The default, for files of the user's own disk."""
+
+
 class Picture(NamedTuple):
     """Decoded pixels [h, w, channels] (uint8, uint16 or float32) and what the file says about them."""
 
