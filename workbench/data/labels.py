@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import ndimage
 
 from workbench.config import DataConfig
 from workbench.data.source import Item, Source
-from workbench.task import Task
+from workbench.errors import UserError
+from workbench.task import IGNORE, Task
+
+CHECK = "`workbench data check` shows what they are and proposes a mapping for mask_values"
+SAMPLED = 24
+"""How many masks are looked at where nobody says what their values mean."""
 
 
 @dataclass(frozen=True)
@@ -28,14 +35,179 @@ class Labels:
 
 def choose_labels(source: Source, config: DataConfig) -> Labels:
     """The mapping that the config, the layout or, where both are silent, a look at some masks asks for."""
-    raise NotImplementedError
+    if config.mask_values:
+        values = tuple(sorted((_stored(value), name) for value, name in config.mask_values.items()))
+        mode = "multilabel" if source.multilabel else _mode_of({name for _, name in values} - {IGNORE})
+        return _labels(source, config, mode, values, report="Mask values as the config maps them.")
+    if source.values:
+        mode = _mode_of({name for _, name in source.values} - {IGNORE})
+        return _labels(source, config, mode, source.values, report=f"Mask values as {source.layout} defines them.")
+    return _guess(source, config)
+
+
+def _guess(source: Source, config: DataConfig) -> Labels:
+    """From the values of some masks, spread over the data set."""
+    step = max(1, len(source.items) // SAMPLED)
+    seen: set[int] = set()
+    objects = 0
+    for item in source.items[::step]:
+        try:
+            mask = source.read_raw_mask(item)
+        except UserError:
+            continue
+        values = distinct(mask)
+        seen.update(values)
+        objects += _numbers_objects(mask, values)
+    if not seen:
+        raise UserError(f"None of the masks of {source.root} could be read: `workbench data check` says why.")
+    wanted = config.mode if config.mode != "auto" else None
+    if source.multilabel:
+        if seen <= {0, 255} or seen <= {0, 1}:
+            return _labels(source, config, "multilabel", _on_off(seen), report=_on_off_report(seen))
+        raise _unclear(source, seen)
+    if seen <= {0, 255} or seen <= {0, 1}:
+        return _labels(source, config, "binary", _on_off(seen), report=_on_off_report(seen))
+    if (objects and wanted != "multiclass") or (wanted == "binary" and min(seen) == 0 and max(seen) < 1 << 16):
+        return _labels(
+            source,
+            config,
+            "binary",
+            (),
+            objects=True,
+            report=f"Mask values from 0 to {max(seen)} number the objects: whatever is not 0 is foreground.",
+        )
+    ids = sorted(seen - {IGNORE})
+    if ids[-1] < max(len(config.classes), 64):
+        values = (*((i, i) for i in range(max(len(config.classes), ids[-1] + 1))), (IGNORE, IGNORE))
+        report = f"Mask values are class ids 0 to {values[-2][0]}" + (", 255 is ignored." if IGNORE in seen else ".")
+        return _labels(source, config, "multiclass", values, report=report)
+    raise _unclear(source, seen)
+
+
+def _on_off(seen: set[int]) -> tuple[tuple[int, int], ...]:
+    return ((0, 0), (255, 1)) if 255 in seen else ((0, 0), (1, 1))
+
+
+def _on_off_report(seen: set[int]) -> str:
+    return f"Mask values are 0 for background and {255 if 255 in seen else 1} for foreground."
+
+
+def _unclear(source: Source, seen: set[int]) -> UserError:
+    return UserError(
+        f"What the {len(seen)} values of the masks in {source.root} mean is not clear ({_listed(seen)}): {CHECK}."
+    )
+
+
+def _labels(
+    source: Source,
+    config: DataConfig,
+    mode: str,
+    values: tuple[tuple[int, int], ...],
+    report: str,
+    objects: bool = False,
+) -> Labels:
+    if config.mode not in ("auto", mode) and not (config.mode == "multiclass" and mode == "binary"):
+        raise UserError(
+            f"The config asks for a {config.mode} task, but the masks of {source.root} are {mode}: "
+            f"set mode to auto or {mode}, or map the values by mask_values."
+        )
+    mode = config.mode if config.mode != "auto" else mode
+    ids = {name for _, name in values} - {IGNORE}
+    needed = 2 if mode == "binary" else max(ids, default=0) + 1
+    classes = config.classes or source.classes
+    if mode == "multilabel":
+        needed = len(source.classes)
+    if not classes:
+        classes = ("background", "foreground") if needed == 2 else tuple(f"class {i}" for i in range(needed))
+    if len(classes) < needed or (mode != "multiclass" and len(classes) != needed):
+        raise UserError(
+            f"The masks of {source.root} have {needed} classes, but there are {len(classes)} names "
+            f"({', '.join(classes)}): name each class, in the order of the ids."
+        )
+    task = Task(mode=mode, classes=tuple(classes))  # type: ignore[arg-type]
+    return Labels(task, values, config.snap_mask_values, objects, report)
+
+
+def _mode_of(ids: set[int]) -> str:
+    return "binary" if ids <= {0, 1} else "multiclass"
+
+
+def _stored(value: int | str) -> int:
+    """An integer, or a colour `#rrggbb` as an integer."""
+    try:
+        return int(value[1:], 16) if isinstance(value, str) and value.startswith("#") else int(value)
+    except ValueError:
+        raise UserError(f"A mask value is an integer or a colour such as '#ff0000', not {value!r}.") from None
+
+
+def _numbers_objects(mask: np.ndarray, values: list[int]) -> bool:
+    """Whether there are many values and each is in one piece, as where every nucleus has its number."""
+    values = [value for value in values if value]
+    if mask.ndim != 2 or len(values) < 8:
+        return False
+    some = values[:: max(1, len(values) // 16)]
+    whole = sum(ndimage.label(mask == value, np.ones((3, 3)))[1] == 1 for value in some)
+    return whole >= 0.9 * len(some) and max(values) > len(values) // 2 and np.mean(mask == 0) > 0.02
+
+
+def flat(stored: np.ndarray) -> np.ndarray:
+    """Colours [h, w, 3] as integers 0xRRGGBB [h, w]; anything else as it is."""
+    if stored.ndim == 3 and stored.shape[2] == 3 and stored.dtype == np.uint8:
+        red, green, blue = (stored[..., channel].astype(np.int32) for channel in range(3))
+        return red << 16 | green << 8 | blue
+    return stored
+
+
+def distinct(stored: np.ndarray) -> list[int]:
+    """The values that occur, colours as integers."""
+    values = flat(stored)
+    if values.dtype == np.uint8:
+        return np.flatnonzero(np.bincount(values.ravel(), minlength=256)).tolist()
+    return np.unique(values).tolist()
 
 
 def to_class_ids(stored: np.ndarray, labels: Labels, where: str) -> np.ndarray:
     """uint8 class ids [h, w] ([classes, h, w] for multilabel) of a stored mask; `where` names it in the error."""
-    raise NotImplementedError
+    if labels.objects:
+        return (stored != 0).astype(np.uint8)
+    colour = stored.ndim == 3 and labels.task.mode != "multilabel"
+    values = flat(stored) if colour else stored
+    known = dict(labels.values)
+    present = distinct(values)
+    unlisted = [value for value in present if value not in known]
+    if unlisted and not labels.snap:
+        raise UserError(
+            f"The mask of {where} holds {_listed(unlisted, colour)}, which no class has: {CHECK}, "
+            "or set snap_mask_values to give each the nearest class."
+        )
+    chosen = {value: known.get(value, known[_nearest(value, known, colour)]) for value in present}
+    table = np.array([chosen[value] for value in present], np.uint8)
+    if values.dtype == np.uint8:
+        full = np.zeros(256, np.uint8)
+        full[present] = table
+        return full[values]
+    return table[np.searchsorted(np.array(present), values)]
 
 
 def read_mask(source: Source, item: Item, labels: Labels) -> np.ndarray:
     """The mask of an item as class ids."""
     return to_class_ids(source.read_raw_mask(item), labels, item.name)
+
+
+def _nearest(value: int, known: Iterable[int], colour: bool) -> int:
+    def distance(other: int) -> int:
+        if not colour:
+            return abs(value - other)
+        return sum(((value >> shift & 255) - (other >> shift & 255)) ** 2 for shift in (16, 8, 0))
+
+    return min(known, key=distance)
+
+
+def _listed(values: Iterable[int], colour: bool = False, most: int = 6) -> str:
+    values = sorted(values)
+    texts = [f"#{value:06x}" if colour else str(value) for value in values[:most]]
+    return (
+        ("the value " if len(values) == 1 else "the values ")
+        + ", ".join(texts)
+        + (" ..." if len(values) > most else "")
+    )

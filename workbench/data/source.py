@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence, Sized
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -107,6 +107,53 @@ class Source:
     def keep(self, items: tuple[Item, ...]) -> Source:
         """The same source with fewer items."""
         return replace(self, items=items)
+
+
+def inside(folder: Path) -> list[Path]:
+    """The files of a folder in the order of their names; none where there is no folder."""
+    if not folder.is_dir():
+        return []
+    return sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
+
+
+def one_folder(path: Path, fits: Callable[[Path], bool], depth: int = 2) -> Path | None:
+    """The path itself or the first folder below it, at most `depth` down, that fits."""
+    if not path.is_dir():
+        return None
+    level = [path]
+    for _ in range(depth + 1):
+        fitting = next((folder for folder in level if fits(folder)), None)
+        if fitting:
+            return fitting
+        level = [below for folder in level for below in _few_folders(folder)]
+    return None
+
+
+def _few_folders(folder: Path, most: int = 20) -> list[Path]:
+    """The folders in a folder; none where there are many, which then are the data and not a way to it."""
+    below = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith((".", "__MACOSX")))
+    return below if len(below) <= most else []
+
+
+def count_of(things: Sized, word: str) -> str:
+    """`1 picture`, `2 pictures`."""
+    return f"{len(things)} {word}{'' if len(things) == 1 else 's'}"
+
+
+def named(paths: Sequence[object], most: int = 3) -> str:
+    """The first few of many names, for a sentence."""
+    more = f" and {len(paths) - most} more" if len(paths) > most else ""
+    return ", ".join(str(path) for path in paths[:most]) + more
+
+
+def left_out(images_alone: Sequence[Path], masks_alone: Sequence[Path]) -> str:
+    """The sentence about files that found no partner; empty where there are none."""
+    parts = []
+    if images_alone:
+        parts.append(f"{count_of(images_alone, 'picture')} without a mask ({named([p.name for p in images_alone])})")
+    if masks_alone:
+        parts.append(f"{count_of(masks_alone, 'mask')} without a picture ({named([p.name for p in masks_alone])})")
+    return f" Left out: {', '.join(parts)}." if parts else ""
 
 
 class Layout(NamedTuple):

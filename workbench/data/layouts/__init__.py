@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import inspect
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 from workbench.data.layouts import cityscapes, dsb2018, folder, isic2018, shapes
-from workbench.data.source import Layout, Source
+from workbench.data.source import Layout, Source, count_of, named
 from workbench.errors import UserError, choices
 
 LAYOUTS: dict[str, Layout] = {
@@ -29,7 +30,9 @@ def open_source(path: str | Path, layout: str = "auto", **options: Any) -> Sourc
     for candidate in LAYOUTS.values() if layout == "auto" else [LAYOUTS[layout]]:
         root = candidate.find(Path(path))
         if root is not None:
-            return candidate.open(root, **_checked(candidate, options))
+            source = candidate.open(root, **_checked(candidate, options))
+            _refuse_same_names(source)
+            return source
     raise UserError(f"{path} is not laid out as {layout} ({LAYOUTS[layout].summary}): try layout auto.")
 
 
@@ -40,6 +43,15 @@ def _check_folder(path: Path) -> None:
         raise UserError(f"{path} is a file: give the folder that holds the pictures and their masks.")
     if not any(path.iterdir()):
         raise UserError(f"The folder {path} is empty: put pictures and their masks there.")
+
+
+def _refuse_same_names(source: Source) -> None:
+    twice = [name for name, times in Counter(item.name for item in source.items).items() if times > 1]
+    if twice:
+        raise UserError(
+            f"{count_of(twice, 'name')} in {source.root} stand for several pictures ({named(twice)}): rename them, since "
+            "splits and results go by the name."
+        )
 
 
 def _checked(layout: Layout, options: dict[str, Any]) -> dict[str, Any]:
