@@ -5,19 +5,17 @@ Types and ranges are checked here; names (of a model, a loss, a layout ...) by t
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
+from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
-from workbench.errors import UserError
-
-
-class Knobs(BaseModel):
-    """A frozen group of knobs that refuses unknown names."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+from workbench.errors import UserError, choices
+from workbench.knobs import Knobs, override
 
 
 class Preprocessing(Knobs):
@@ -72,7 +70,8 @@ class DataConfig(Knobs):
         "says. The doctor writes its mends here.",
     )
     snap_mask_values: bool = Field(
-        False, description="Give a mask value that is not listed the class of the nearest one that is (JPEG, soft edges)."
+        False,
+        description="Give a mask value that is not listed the class of the nearest one that is (JPEG, soft edges).",
     )
     preprocessing: Preprocessing = Field(default_factory=Preprocessing, description="From a picture to the input.")
     augmentation: str = Field("flips", description="A preset of random transforms for training.")
@@ -81,7 +80,9 @@ class DataConfig(Knobs):
     largest_class_share: float = Field(
         1.0, gt=0, le=1, description="Draw a crop again while one class fills more of it than this."
     )
-    foreground_crops: float = Field(0.0, ge=0, le=1, description="Share of crops that are centred on a foreground pixel.")
+    foreground_crops: float = Field(
+        0.0, ge=0, le=1, description="Share of crops that are centred on a foreground pixel."
+    )
     fractions: tuple[float, float, float] = Field(
         (0.7, 0.1, 0.2), description="Shares of train, valid and test where the layout has no splits of its own."
     )
@@ -93,3 +94,172 @@ class DataConfig(Knobs):
     stratify: bool = Field(True, description="Give every split a like share of foreground.")
     folds: int | None = Field(None, ge=2, description="Number of folds for cross-validation instead of fractions.")
     fold: int = Field(0, ge=0, description="Which fold is the validation split.")
+
+
+class LossConfig(Knobs):
+    """What is made small."""
+
+    terms: dict[str, float] = Field(
+        default_factory=dict,
+        description="Losses to add up and their weights, such as {bce: 0.5, dice: 1}; empty: bce_dice, or for a "
+        "multiclass task cross_entropy and dice, each with weight 1.",
+    )
+    options: dict[str, dict[str, float]] = Field(
+        default_factory=dict,
+        description="What only one loss knows, such as {tversky: {alpha: 0.3, beta: 0.7}} or {focal: {gamma: 2}}.",
+    )
+    class_weights: tuple[float, ...] = Field(
+        (),
+        description="A weight for each class in the order of their ids (for a binary task background and foreground); "
+        "empty: all alike.",
+    )
+    auxiliary_weight: float | Literal["mean"] = Field(
+        "mean",
+        description="Weight of each auxiliary output beside the main one; mean: the average over all outputs, as deep "
+        "supervision has it.",
+    )
+
+
+class OptimizerConfig(Knobs):
+    """How weights follow gradients."""
+
+    name: Literal["adam", "adamw", "sgd"] = Field("adam", description="The optimizer.")
+    learning_rate: float = Field(2e-4, gt=0, description="The learning rate that the schedule starts from.")
+    scale_learning_rate: bool = Field(
+        False, description="Multiply the learning rate (and the schedule's minimum) by the number of devices."
+    )
+    weight_decay: float = Field(0.0, ge=0, description="Weight decay.")
+    betas: tuple[float, float] = Field((0.9, 0.999), description="For adam and adamw: decay of the two averages.")
+    epsilon: float = Field(1e-8, gt=0, description="For adam and adamw: added to the denominator.")
+    momentum: float = Field(0.9, ge=0, lt=1, description="For sgd: share of the last update that is kept.")
+    nesterov: bool = Field(False, description="For sgd: look ahead along the momentum.")
+    clip_norm: float | None = Field(None, gt=0, description="Largest norm of a step's gradient; None: no limit.")
+
+
+class ScheduleConfig(Knobs):
+    """How the learning rate changes on the way."""
+
+    name: Literal["constant", "linear", "cosine", "poly", "multistep", "plateau"] = Field(
+        "constant",
+        description="linear: constant, then straight down over the last decay_epochs; cosine: half a wave; poly: "
+        "(1 - progress) ^ power; multistep: times factor at each milestone; plateau: times factor when the validation "
+        "loss has not fallen for more than patience validations.",
+    )
+    every: Literal["auto", "epoch", "step"] = Field(
+        "auto", description="How often the rate changes; auto: each step for poly, each epoch for the others."
+    )
+    minimum: float = Field(0.0, ge=0, description="For linear, cosine, poly and plateau: where the rate ends.")
+    decay_epochs: int | None = Field(None, ge=1, description="For linear: length of the way down; None: half of all.")
+    power: float = Field(0.9, gt=0, description="For poly: the exponent.")
+    milestones: tuple[int, ...] = Field((), description="For multistep: epochs after which the rate falls.")
+    factor: float = Field(0.1, gt=0, lt=1, description="For multistep and plateau: what the rate is multiplied by.")
+    patience: int = Field(10, ge=0, description="For plateau: validations without a lower loss that are let pass.")
+    warmup_steps: int = Field(0, ge=0, description="Steps in which the rate first rises to what the schedule says.")
+    warmup_start: float = Field(0.1, ge=0, le=1, description="Share of the rate that the warm-up starts from.")
+
+
+class HardwareConfig(Knobs):
+    """What it runs on, and how fast, in how much memory."""
+
+    devices: str = Field(
+        "auto",
+        pattern=r"^(auto|cpu|\d+(,\d+)*)$",
+        description="auto: the accelerator if there is one; cpu; an index such as 1; or several such as 0,1,2,3.",
+    )
+    precision: Literal["float32", "bf16", "fp16"] = Field(
+        "float32", description="Numbers that a forward and backward pass calculate in; weights stay float32."
+    )
+    loss_scale: Literal["dynamic"] | Annotated[float, Field(gt=0)] = Field(
+        "dynamic", description="For fp16: the factor that keeps small gradients alive; dynamic, or a number to fix it."
+    )
+    channels_last: bool = Field(True, description="Lay pictures out with channels innermost: faster, same result.")
+    compile: bool = Field(False, description="Compile the model first (a minute or so), for faster steps after.")
+    activation_checkpointing: bool = Field(
+        False, description="Keep fewer activations and calculate them again on the way back: less memory, slower."
+    )
+    sync_batch_norm: bool = Field(False, description="Normalise over the pictures of all devices, not of each alone.")
+    workers: int = Field(0, ge=0, description="Processes that load pictures; 0 is fastest from a prepared data set.")
+    deterministic: bool = Field(False, description="Only algorithms that give the same result twice, even if slower.")
+
+
+class TrainingConfig(Knobs):
+    """How a model is trained."""
+
+    epochs: int = Field(50, ge=1, description="Passes over the training pictures.")
+    iterations: int | None = Field(None, ge=1, description="Steps to train instead of a number of epochs.")
+    batch: Annotated[int, Field(ge=1)] | Literal["auto"] = Field(
+        8, description="Pictures that a device takes at once; auto: the largest power of two up to 64 that fits."
+    )
+    accumulation: int = Field(1, ge=1, description="Batches whose gradients make one step.")
+    remainder: Literal["keep", "drop"] = Field(
+        "keep", description="What happens to the pictures that are left when an epoch has no whole step more."
+    )
+    seed: int = Field(0, ge=0, description="Fixes the order of pictures, their augmentation, dropout and new weights.")
+    loss: LossConfig = Field(default_factory=LossConfig, description="What is made small.")
+    optimizer: OptimizerConfig = Field(default_factory=OptimizerConfig, description="How weights follow gradients.")
+    schedule: ScheduleConfig = Field(default_factory=ScheduleConfig, description="How the learning rate changes.")
+    ema: float | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        description="Decay of a moving average of the weights, which is then what is validated and kept.",
+    )
+    validate_every: int | None = Field(None, ge=1, description="Steps between validations; None: after every epoch.")
+    best: str = Field(
+        "jaccard + dice",
+        description="What makes a model the best: scores with + - * / and numbers, such as dice_per_picture, "
+        "2 * jaccard + dice, jaccard[road] or -loss.",
+    )
+    early_stopping: int | None = Field(
+        None, ge=1, description="Stop after this many validations in a row without a new best; None: never."
+    )
+    report_every: int | None = Field(
+        None,
+        ge=1,
+        description="Steps over which reported training losses are averaged; None: 1 on a CPU, 10 on an accelerator, "
+        "which must wait for every number that is read.",
+    )
+    hardware: HardwareConfig = Field(default_factory=HardwareConfig, description="What it runs on, and how fast.")
+
+
+class RunConfig(Knobs):
+    """All it takes to start a run, or to start it again."""
+
+    data: DataConfig = Field(default_factory=DataConfig, description="Which pictures, and how they become samples.")
+    model: ModelConfig = Field(default_factory=ModelConfig, description="Which network, and its size.")
+    training: TrainingConfig = Field(default_factory=TrainingConfig, description="How the model is trained.")
+
+
+def presets() -> dict[str, Path]:
+    """The names of the configurations that come with the package, and their files."""
+    folder = Path(str(files("workbench"))) / "presets"
+    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+
+
+def load_config(source: str | Path, overrides: Mapping[str, Any] | None = None) -> RunConfig:
+    """Read a YAML file, or a preset by its name; what the file leaves out is at its default."""
+    path = presets().get(str(source), Path(source))
+    if not path.is_file():
+        raise UserError(f"{choices('preset', str(source), presets())} Or give a YAML file: there is none of this name.")
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not readable as YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
+        raise UserError(f"{path} must hold the groups {', '.join(RunConfig.model_fields)}, each with its knobs.")
+    try:
+        config = RunConfig(**values)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+    return override(config, overrides or {})
+
+
+def save_config(config: RunConfig, path: str | Path) -> None:
+    """Write every knob as YAML, whole or not at all."""
+    path = Path(path)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        part.write_text(yaml.safe_dump(config.model_dump(), sort_keys=False, allow_unicode=True), encoding="utf-8")
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
