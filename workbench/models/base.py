@@ -24,12 +24,15 @@ class ModelSpec(NamedTuple):
 
 
 class SegmentationModel(nn.Module):
-    """A network that pads its input to a multiple of `size_multiple`, runs `core`, and crops what comes out.
+    """A network that pads its input to what its core can take, runs `core`, and crops what comes out.
+
+    Both sides are brought to a multiple of `size_multiple`, and to `smallest_size` at least.
 
     Subclasses define `core`, which may rely on fitting sizes and is what exports see.
     """
 
     size_multiple: int = 1
+    smallest_size: int = 1
     spec: ModelSpec | None = None
     card: ModelCard | None = None
 
@@ -39,13 +42,13 @@ class SegmentationModel(nn.Module):
         self.classes = classes
 
     def core(self, image: Tensor) -> ModelOutput:
-        """The network itself, for images whose sides are multiples of `size_multiple`."""
+        """The network itself, for images of fitting sizes."""
         raise NotImplementedError(f"{type(self).__name__} defines no core")
 
     def forward(self, image: Tensor) -> ModelOutput:
         self._check(image)
         height, width = image.shape[-2:]
-        fitting = pad_to_multiple(image, self.size_multiple)
+        fitting = pad(image, self.size_multiple, self.smallest_size)
         output = self.core(fitting) if torch.compiler.is_compiling() else self._core_or_sentence(fitting)
         return crop_output(output, (fitting.shape[-2], fitting.shape[-1]), (height, width))
 
@@ -75,10 +78,11 @@ class SegmentationModel(nn.Module):
             ) from error
 
 
-def pad_to_multiple(image: Tensor, multiple: int) -> Tensor:
-    """Repeat the last row and column until both sides are multiples."""
+def pad(image: Tensor, multiple: int, smallest: int = 1) -> Tensor:
+    """Repeat the last row and column until both sides are multiples, and no smaller than `smallest`."""
     height, width = image.shape[-2:]
-    down, right = -height % multiple, -width % multiple
+    down = max(smallest - height, -height % multiple)
+    right = max(smallest - width, -width % multiple)
     return F.pad(image, (0, right, 0, down), mode="replicate") if down or right else image
 
 

@@ -9,8 +9,9 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from workbench.models import ARCHITECTURES, create_model, set_phase_form
 from workbench.models.base import SegmentationModel
+from workbench.models.inference_form import set_phase_form
+from workbench.models.table import ARCHITECTURES, create_model
 
 
 class ModelFacts(NamedTuple):
@@ -32,11 +33,9 @@ def describe_models(size: int = 256, names: Sequence[str] | None = None) -> list
 def describe(name: str, size: int = 256) -> ModelFacts:
     with torch.device("meta"):  # shapes only: no memory, no time
         model = create_model(name)
-        output_gates, multiply_adds = _trace(model, size)
+        gates, multiply_adds = _trace(model, size)
     architecture = ARCHITECTURES[name]
-    return ModelFacts(
-        name, count_parameters(model), multiply_adds, output_gates, architecture.source, architecture.summary
-    )
+    return ModelFacts(name, count_parameters(model), multiply_adds, gates, architecture.source, architecture.summary)
 
 
 def count_parameters(model: nn.Module) -> int:

@@ -13,20 +13,29 @@ from workbench.errors import UserError, choices
 from workbench.models.base import SegmentationModel
 from workbench.models.output import ModelOutput
 
+RESNET, VIT = "resnet34", "tu-vit_base_patch16_224.augreg_in21k"
+
 ARCHITECTURES = {
-    "unet": "U-Net over a classification encoder, scSE attention by choice",
-    "unetplusplus": "UNet++ over a classification encoder, scSE attention by choice",
-    "manet": "multi-scale attention net",
-    "linknet": "U-Net that adds its skips",
-    "fpn": "feature pyramid network",
-    "pspnet": "pyramid scene parsing",
-    "deeplabv3": "atrous spatial pyramid pooling",
-    "deeplabv3plus": "DeepLabV3 with a decoder",
-    "pan": "pyramid attention network",
-    "upernet": "unified perceptual parsing",
-    "segformer": "all-MLP decoder",
-    "dpt": "dense prediction transformer over a vision transformer",
+    "unet": ("U-Net over a classification encoder, scSE attention by choice", RESNET),
+    "unetplusplus": ("UNet++ over a classification encoder, scSE attention by choice", RESNET),
+    "manet": ("multi-scale attention net", RESNET),
+    "linknet": ("U-Net that adds its skips", RESNET),
+    "fpn": ("feature pyramid network", RESNET),
+    "pspnet": ("pyramid scene parsing", RESNET),
+    "deeplabv3": ("atrous spatial pyramid pooling", RESNET),
+    "deeplabv3plus": ("DeepLabV3 with a decoder", RESNET),
+    "pan": ("pyramid attention network", RESNET),
+    "upernet": ("unified perceptual parsing", RESNET),
+    "segformer": ("all-MLP decoder", RESNET),
+    "dpt": ("dense prediction transformer over a vision transformer", VIT),
 }
+"""What each is, and the encoder that smp gives it."""
+
+MULTIPLES = {"dpt": 2}
+"""Of the encoder's stride: its coarsest features are half as fine."""
+
+SMALLEST = {"pan": 8}
+"""Of the encoder's stride: it halves its coarsest features three times more."""
 
 OURS = ("in_channels", "classes", "encoder_name", "encoder_depth", "activation", "aux_params", "kwargs", "self")
 """Arguments of smp's constructors that are spelled otherwise here, or belong to the task."""
@@ -39,11 +48,12 @@ class SmpModel(SegmentationModel):
     one model must therefore follow each other, which is also what its device wants.
     """
 
-    def __init__(self, network: Any, in_channels: int, classes: int, dropout: float) -> None:
+    def __init__(self, architecture: str, network: Any, in_channels: int, classes: int, dropout: float) -> None:
         super().__init__(in_channels, classes)
         self.network = network
-        if network.requires_divisible_input_shape:
-            self.size_multiple = network.encoder.output_stride
+        stride = network.encoder.output_stride
+        self.size_multiple = MULTIPLES.get(architecture, 1) * stride
+        self.smallest_size = SMALLEST.get(architecture, 1) * stride
         if dropout:
             network.segmentation_head = nn.Sequential(nn.Dropout2d(dropout), network.segmentation_head)
         self._maps: dict[str, Tensor] = {}
@@ -66,7 +76,7 @@ def build(
     architecture: str,
     in_channels: int,
     classes: int,
-    encoder: str | None = None,
+    encoder: str,
     encoder_weights: str | None = None,
     depth: int | None = None,
     dropout: float = 0.0,
@@ -74,30 +84,30 @@ def build(
 ) -> SmpModel:
     """One of smp's architectures; `options` are its own arguments, such as decoder_attention_type='scse'.
 
-    `encoder` None takes smp's default; `depth` is the number of the encoder's stages.
+    `depth` is the number of the encoder's stages.
     """
     import segmentation_models_pytorch as library
 
     constructor = library.MODEL_ARCHITECTURES_MAPPING[architecture]
-    arguments = dict(options)
-    if encoder is not None:
-        check_encoder(encoder)
-        arguments["encoder_name"] = encoder
+    check_encoder(encoder)
+    _check_options(f"smp_{architecture}", constructor, encoder, options)
+    arguments = {"encoder_name": encoder, **options}
     if depth is not None:
         arguments["encoder_depth"] = depth
-    _check_options(f"smp_{architecture}", constructor, encoder, options)
+    if architecture == "dpt":
+        arguments.setdefault("dynamic_img_size", True)  # else a vision transformer takes its training size alone
     try:
         network = constructor(encoder_weights=encoder_weights, in_channels=in_channels, classes=classes, **arguments)
     except OSError as error:
         raise UserError(
-            f"The pretrained weights {encoder_weights!r} of encoder {encoder or 'of the default'} could not be fetched "
+            f"The pretrained weights {encoder_weights!r} of encoder {encoder} could not be fetched "
             f"({type(error).__name__}); connect to the internet once, or leave encoder_weights out to start from "
             "random weights."
         ) from error
     except (ValueError, KeyError, TypeError, RuntimeError, AssertionError) as error:
         sentence = str(error.args[0]) if error.args else type(error).__name__
         raise UserError(f"smp_{architecture} refuses these options {_told(arguments)}: {sentence}") from error
-    return SmpModel(network, in_channels, classes, dropout)
+    return SmpModel(architecture, network, in_channels, classes, dropout)
 
 
 def check_encoder(name: str) -> None:
@@ -116,10 +126,10 @@ def check_encoder(name: str) -> None:
         raise choices("encoder", name, [*known, "tu-NAME for any NAME of timm.list_models()"])
 
 
-def _check_options(name: str, constructor: type, encoder: str | None, options: dict[str, Any]) -> None:
+def _check_options(name: str, constructor: type, encoder: str, options: dict[str, Any]) -> None:
     """Refuse what the constructor would swallow in its **kwargs: for smp's own encoders those change nothing."""
     known = [option for option in inspect.signature(constructor).parameters if option not in OURS]
-    takes_more = (encoder or "").startswith("tu-")
+    takes_more = encoder.startswith("tu-")
     for option in options:
         if option in OURS or not (option in known or takes_more):
             raise choices(f"option of {name}", option, ["encoder", "depth", "dropout", *known])

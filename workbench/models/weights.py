@@ -11,10 +11,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from workbench.config import Knobs, Preprocessing
+from workbench.config import Knobs, ModelConfig, Preprocessing
 from workbench.errors import UserError
 from workbench.models.base import SegmentationModel
 from workbench.models.originals import read_checkpoint, recognise
+from workbench.models.table import create_model
 from workbench.task import Task
 
 if TYPE_CHECKING:
@@ -102,8 +103,6 @@ def load_model(path: str | Path, into: SegmentationModel | None = None) -> Segme
     if into is not None:
         fill(into, _read_tensors(path), path)
         return into
-    from workbench.models import create_model
-
     card = read_card(path)
     arguments = dict(card.arguments)
     if "encoder_weights" in arguments:
@@ -114,13 +113,18 @@ def load_model(path: str | Path, into: SegmentationModel | None = None) -> Segme
     return model.eval()
 
 
+def model_from_config(config: ModelConfig, in_channels: int, classes: int) -> SegmentationModel:
+    """The network a run asks for, with the weights it starts from if it names some."""
+    knobs = {"width": config.width, "depth": config.depth, "dropout": config.dropout, **config.options}
+    model = create_model(config.name, in_channels, classes, **knobs)
+    return load_model(config.weights, into=model) if config.weights else model
+
+
 def import_weights(source: str | Path, target: str | Path, recurrent_steps: int | None = None) -> ModelCard:
     """Bring a checkpoint of one of the original systems in as a file of ours, found out by its own keys.
 
     An R2 checkpoint does not tell its recurrent steps, so there they must be given.
     """
-    from workbench.models import create_model
-
     tensors = read_checkpoint(source)
     original = recognise(tensors, source, recurrent_steps)
     model = create_model(original.name, **original.arguments)
