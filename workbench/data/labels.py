@@ -55,9 +55,9 @@ def _guess(source: Source, config: DataConfig) -> Labels:
             mask = source.read_raw_mask(item)
         except UserError:
             continue
-        values = distinct(mask)
-        seen.update(values)
-        objects += _numbers_objects(mask, values)
+        found = distinct(mask)
+        seen.update(found)
+        objects += _numbers_objects(mask, found)
     if not seen:
         raise UserError(f"None of the masks of {source.root} could be read: `workbench data check` says why.")
     wanted = config.mode if config.mode != "auto" else None

@@ -49,8 +49,8 @@ def _refuse_same_names(source: Source) -> None:
     twice = [name for name, times in Counter(item.name for item in source.items).items() if times > 1]
     if twice:
         raise UserError(
-            f"{count_of(twice, 'name')} in {source.root} stand for several pictures ({named(twice)}): rename them, since "
-            "splits and results go by the name."
+            f"{count_of(twice, 'name')} in {source.root} stand for several pictures ({named(twice)}): rename them, "
+            "since splits and results go by the name."
         )
 
 
