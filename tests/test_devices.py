@@ -195,6 +195,7 @@ def test_no_driver_is_no_error(monkeypatch, reason):
 
     FakeDriver([card()]).install(monkeypatch)
     monkeypatch.setattr(pynvml, "nvmlInit", refuse)
+    monkeypatch.delitem(sys.modules, "torch", raising=False)
     assert "cuda" not in [device.kind for device in list_devices()]
 
 
@@ -219,6 +220,7 @@ def fake_torch(kind, count=1, **module):
 
 
 def test_accelerators_that_only_torch_knows(monkeypatch):
+    FakeDriver([]).install(monkeypatch)
     facts = {"get_device_name": "Max 1550 #{}".format, "mem_get_info": lambda index: (48 * GIB, 64 * GIB)}
     monkeypatch.setitem(sys.modules, "torch", fake_torch("xpu", count=2, **facts))
     assert [(str(device), device.name) for device in list_devices()[:-1]] == [
@@ -230,6 +232,7 @@ def test_accelerators_that_only_torch_knows(monkeypatch):
 
 
 def test_an_accelerator_may_tell_nothing_about_itself(monkeypatch):
+    FakeDriver([]).install(monkeypatch)
     monkeypatch.setitem(sys.modules, "torch", fake_torch("mps"))
     reading = read_devices()[0]
     assert (reading.device.name, reading.memory_total) == ("MPS", None)

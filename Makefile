@@ -1,0 +1,65 @@
+# Everything starts here: `make app` and `make test` need nothing but Python 3.11 or newer, pip and make.
+# The environment in .venv is made when it is missing, when pyproject.toml changed or when PYTHON is another one.
+
+PYTHON ?= python3
+VENV := .venv
+# Windows keeps a virtual environment's programs in another folder.
+BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
+RUN := $(BIN)/python -m
+ARGS ?=
+
+APP := $(VENV)/.installed-app-$(notdir $(PYTHON))
+NOTEBOOKS := $(VENV)/.installed-notebooks-$(notdir $(PYTHON))
+DEV := $(VENV)/.installed-dev-$(notdir $(PYTHON))
+
+.DEFAULT_GOAL := help
+.PHONY: help app lab test test-fast check format bench clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -e 's/:[^#]*## /|/' | awk -F'|' '{ printf "  make %-10s %s\n", $$1, $$2 }'
+
+app: $(APP) ## Start the app; make app ARGS="--port 8000" chooses another port
+	@$(BIN)/python app.py $(ARGS)
+
+lab: $(NOTEBOOKS) ## Open the notebooks in JupyterLab
+	@$(RUN) jupyter lab notebooks $(ARGS)
+
+test: check ## Check the code and run every test
+	$(RUN) pytest $(ARGS)
+
+test-fast: check ## The same without the slow tests
+	$(RUN) pytest -m "not slow" $(ARGS)
+
+check: $(DEV) ## Lint, format and types, without changing a file
+	$(RUN) ruff check .
+	$(RUN) ruff format --check .
+	$(RUN) mypy
+
+format: $(DEV) ## Put the code into the project's format
+	$(RUN) ruff check --fix .
+	$(RUN) ruff format .
+
+bench: $(DEV) ## Run the measurements that the README quotes
+	@for script in benchmarks/*.py; do echo "$$script"; $(BIN)/python $$script || exit 1; done
+
+clean: ## Remove .venv and everything that tools left behind
+	rm -rf $(VENV) build *.egg-info .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(APP): EXTRAS :=
+$(NOTEBOOKS): EXTRAS := [notebooks]
+$(DEV): EXTRAS := [dev]
+
+VERSION := import sys; print(sys.version)
+NEW_ENOUGH := import sys; sys.exit(None if sys.version_info >= (3, 11) else \
+	"error: this needs Python 3.11 or newer and found " + sys.version.split()[0] + \
+	"; name a newer one, as in: make app PYTHON=python3.12")
+
+$(APP) $(NOTEBOOKS) $(DEV): pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "error: there is no $(PYTHON) here; install Python 3.11 or newer, or name it as in: make app PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c '$(NEW_ENOUGH)'
+	@$(RUN) pip --version >/dev/null 2>&1 && [ "$$($(BIN)/python -c '$(VERSION)')" = "$$($(PYTHON) -c '$(VERSION)')" ] \
+		|| $(PYTHON) -m venv --clear $(VENV)
+	@echo "Installing into $(VENV). The first time this fetches PyTorch (several GB with its GPU libraries) and takes minutes."
+	@$(RUN) pip install --editable ".$(EXTRAS)"
+	@touch $@

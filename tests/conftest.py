@@ -1,0 +1,71 @@
+"""What several test files share: a browser, and a page that fails on script errors and outside requests."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+CHROMIUM_OPTIONS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The project's top folder."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Chromium; without one the test is skipped, but on a build server (CI is set) it fails."""
+    program = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if program is None:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(f"needs a browser: {', '.join(BROWSERS)}")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=program, args=list(CHROMIUM_OPTIONS))
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def open_page(browser):
+    """A function that opens an address and returns the page; its options are those of a playwright context.
+
+    In the end the test fails if a page had a script error or asked any other machine for anything.
+    """
+    contexts, faults = [], []
+
+    def watch(request) -> None:
+        address = urlsplit(request.url)
+        if address.scheme in ("http", "https", "ws", "wss") and address.hostname not in ("127.0.0.1", "localhost"):
+            faults.append(f"asked for {request.url}")
+
+    def open_(url: str, **options):
+        context = browser.new_context(**options)
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(60_000)
+        page.on("pageerror", lambda error: faults.append(f"script error: {error}"))
+        page.on("request", watch)
+        page.goto(url)
+        return page
+
+    yield open_
+    for context in contexts:
+        context.close()
+    assert not faults, faults

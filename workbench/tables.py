@@ -1,0 +1,83 @@
+"""The tables that the command line and the app both show: titles with units, and plain values under them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from workbench.devices import Reading
+    from workbench.models.facts import ModelFacts
+
+UNKNOWN = "–"
+GIB = 2**30
+
+Value = str | float | None
+
+
+class Table(NamedTuple):
+    """Printed, it is aligned text; numbers are told by their unit in the title, to two digits behind the point."""
+
+    titles: tuple[str, ...]
+    rows: list[tuple[Value, ...]]
+
+    def __str__(self) -> str:
+        lines = [self.titles, *self.texts]
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        return "\n".join("  ".join(map(_aligned, line, widths, self.numeric)).rstrip() for line in lines)
+
+    @property
+    def texts(self) -> list[tuple[str, ...]]:
+        """The rows as people read them."""
+        return [tuple(map(_text, row)) for row in self.rows]
+
+    @property
+    def numeric(self) -> tuple[bool, ...]:
+        """Which columns hold no words and so belong to the right."""
+        columns = zip(*self.rows, strict=True) if self.rows else ((),) * len(self.titles)
+        return tuple(not any(isinstance(value, str) for value in column) for column in columns)
+
+
+def _aligned(text: str, width: int, numeric: bool) -> str:
+    return text.rjust(width) if numeric else text.ljust(width)
+
+
+def _text(value: Value) -> str:
+    if value is None:
+        return UNKNOWN
+    return f"{value:,.2f}" if isinstance(value, float) else f"{value}"
+
+
+def model_table(models: Iterable[ModelFacts], size: int) -> Table:
+    """A row a model; the multiply-adds are those of one picture of this size."""
+    titles = ("Model", "Parameters (M)", f"Multiply-adds at {size} x {size} (G)", "Gates", "What it is", "Source")
+    return Table(titles, [_model_row(model) for model in models])
+
+
+def _model_row(model: ModelFacts) -> tuple[Value, ...]:
+    millions, billions = model.parameters / 1e6, model.multiply_adds / 1e9
+    return (model.name, millions, billions, model.attention_gates, model.summary, model.source)
+
+
+def device_table(readings: Iterable[Reading]) -> Table:
+    """A row a device."""
+    titles = ("Device", "Name", "Busy (%)", "Memory (GiB)", "used", "by this process", "Temperature (°C)", "Power (W)")
+    return Table(titles, [_device_row(reading) for reading in readings])
+
+
+def _device_row(reading: Reading) -> tuple[Value, ...]:
+    device = reading.device
+    return (
+        str(device),
+        f"{device.name}, {device.cores} cores" if device.cores else device.name,
+        None if reading.utilisation is None else round(100 * reading.utilisation),
+        _gib(reading.memory_total),
+        _gib(reading.memory_used),
+        _gib(reading.process_memory),
+        None if reading.temperature is None else round(reading.temperature),
+        None if reading.power is None else round(reading.power),
+    )
+
+
+def _gib(size: int | None) -> float | None:
+    return None if size is None else size / GIB
