@@ -99,7 +99,7 @@ class DataConfig(Knobs):
 class LossConfig(Knobs):
     """What is made small."""
 
-    terms: dict[str, float] = Field(
+    terms: dict[str, Annotated[float, Field(gt=0)]] = Field(
         default_factory=dict,
         description="Losses to add up and their weights, such as {bce: 0.5, dice: 1}; empty: bce_dice, or for a "
         "multiclass task cross_entropy and dice, each with weight 1.",
@@ -108,7 +108,7 @@ class LossConfig(Knobs):
         default_factory=dict,
         description="What only one loss knows, such as {tversky: {alpha: 0.3, beta: 0.7}} or {focal: {gamma: 2}}.",
     )
-    class_weights: tuple[float, ...] = Field(
+    class_weights: tuple[Annotated[float, Field(ge=0)], ...] = Field(
         (),
         description="A weight for each class in the order of their ids (for a binary task background and foreground); "
         "empty: all alike.",
