@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 import numpy as np
 
-from workbench.data.reading.facts import FILE_LIMITS, Facts, Limits, Picture
+from workbench.data.reading.dicom import open_dicom
+from workbench.data.reading.display import to_display
+from workbench.data.reading.facts import FILE_LIMITS, Facts, Limits, Opened, Picture
+from workbench.data.reading.formats import HEAD, PICTURE_SUFFIXES, format_of
+from workbench.data.reading.guard import check_limits, check_region, opened_file
+from workbench.data.reading.labels import as_labels
+from workbench.data.reading.nifti import open_nifti
+from workbench.data.reading.pnm import open_pnm
+from workbench.data.reading.raster import open_bmp, open_gif, open_jpeg, open_png, open_webp
+from workbench.data.reading.tiff import TiffRegions, open_tiff
 
 __all__ = [
     "PICTURE_SUFFIXES",
@@ -25,28 +35,22 @@ __all__ = [
     "to_display",
 ]
 
-PICTURE_SUFFIXES = (
-    ".png",
-    ".jpg",
-    ".jpeg",
-    ".webp",
-    ".bmp",
-    ".gif",
-    ".pbm",
-    ".pgm",
-    ".ppm",
-    ".pnm",
-    ".tif",
-    ".tiff",
-    ".dcm",
-    ".nii",
-    ".nii.gz",
-)
-"""For listing folders: `name.lower().endswith(PICTURE_SUFFIXES)`; what a file is, its content decides."""
+OPENERS: dict[str, Callable[[BinaryIO, Path, int, int | None], Opened]] = {
+    "PNG": open_png,
+    "JPEG": open_jpeg,
+    "WebP": open_webp,
+    "BMP": open_bmp,
+    "GIF": open_gif,
+    "PNM": open_pnm,
+    "TIFF": open_tiff,
+    "DICOM": open_dicom,
+    "NIfTI": open_nifti,
+}
+"""Each takes the open file, its path, the index of a slice and the axis of slices, and reads the header."""
 
 
 class Regions(Protocol):
-    """An open picture of any size; `read(top, left, height, width)` gives [height, width, channels]."""
+    """An open picture; `read(top, left, height, width)` gives [height, width, channels]."""
 
     facts: Facts
 
@@ -55,12 +59,17 @@ class Regions(Protocol):
 
 def is_picture(path: str | Path) -> bool:
     """Whether the file's first bytes are those of a format that can be read."""
-    raise NotImplementedError
+    path = Path(path)
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return format_of(file.read(HEAD)) is not None
 
 
-def read_facts(path: str | Path, *, axis: int | None = None, limits: Limits = FILE_LIMITS) -> Facts:
+def read_facts(path: str | Path, *, index: int = 0, axis: int | None = None, limits: Limits = FILE_LIMITS) -> Facts:
     """What the header says, checked against the limits; decodes nothing."""
-    raise NotImplementedError
+    with _opened(path, index, axis, limits) as opened:
+        return opened.facts
 
 
 def read_picture(
@@ -78,7 +87,11 @@ def read_picture(
     width) lets the JPEG decoder shrink the picture by 2, 4 or 8 while it stays at least so large; facts stay those of
     the full size.
     """
-    raise NotImplementedError
+    with _opened(path, index, axis, limits) as opened:
+        array, facts = opened.picture(at_least), opened.facts
+        if array.shape[2] != facts.channels or (not at_least and array.shape[:2] != (facts.height, facts.width)):
+            raise ValueError("The pixels are others than the header tells.")
+        return Picture(np.ascontiguousarray(array), facts)
 
 
 def read_labels(
@@ -89,7 +102,8 @@ def read_labels(
     Palette indices stay indices, 1 bit gives 0 and 1, 16 bit stays. Alpha is dropped; but where the colour is constant
     and alpha is not, alpha is the mask, and where both vary, fully transparent pixels are 0.
     """
-    raise NotImplementedError
+    with _opened(path, index, axis, limits) as opened:
+        return np.ascontiguousarray(as_labels(opened.labels(), Path(path)))
 
 
 def read_region(path: str | Path, top: int, left: int, height: int, width: int, *, index: int = 0) -> np.ndarray:
@@ -98,15 +112,36 @@ def read_region(path: str | Path, top: int, left: int, height: int, width: int, 
         return regions.read(top, left, height, width)
 
 
-def open_regions(path: str | Path, *, index: int = 0, limits: Limits = FILE_LIMITS) -> AbstractContextManager[Regions]:
+@contextmanager
+def open_regions(
+    path: str | Path, *, index: int = 0, axis: int | None = None, limits: Limits = FILE_LIMITS
+) -> Iterator[Regions]:
     """Many regions of one picture: a TIFF of any size by its tiles, any other format decoded once, within limits."""
-    raise NotImplementedError
+    path = Path(path)
+    with opened_file(path) as (file, name):
+        if name == "TIFF":
+            yield TiffRegions(file, path, index, limits.memory)
+            return
+    yield WholePicture(path, read_picture(path, index=index, axis=axis, limits=limits))
 
 
-def to_display(array: np.ndarray, facts: Facts | None = None) -> np.ndarray:
-    """uint8 RGB [h, w, 3] for previews of a `Picture.array` or an [h, w] array.
+class WholePicture:
+    """A decoded picture, cut into regions."""
 
-    8 bit stays; 16 bit and float are shown by the file's window or else from their 1st to 99.8th percentile; of many
-    channels the first three are shown, a second without a third as green.
-    """
-    raise NotImplementedError
+    def __init__(self, path: Path, picture: Picture) -> None:
+        self._path = path
+        self._array, self.facts = picture
+
+    def read(self, top: int, left: int, height: int, width: int) -> np.ndarray:
+        """Pixels [height, width, channels]."""
+        check_region(self._path, self.facts, top, left, height, width)
+        return self._array[top : top + height, left : left + width].copy()
+
+
+@contextmanager
+def _opened(path: str | Path, index: int, axis: int | None, limits: Limits) -> Iterator[Opened]:
+    path = Path(path)
+    with opened_file(path, limits.bytes) as (file, name):
+        opened = OPENERS[name](file, path, index, axis)
+        check_limits(path, opened, limits)
+        yield opened

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
@@ -57,3 +59,25 @@ class Picture(NamedTuple):
 
     array: np.ndarray
     facts: Facts
+
+
+class Opened(NamedTuple):
+    """A file whose header was read: what every format gives, so that limits are checked before `picture` is called."""
+
+    facts: Facts
+    memory: int
+    """Bytes that decoding will need at its peak."""
+    picture: Callable[[tuple[int, int] | None], np.ndarray]
+    """Decodes to [h, w, channels]; may shrink while it stays at least (height, width)."""
+    labels: Callable[[], np.ndarray]
+    """Decodes to stored values [h, w, channels], alpha taken away."""
+
+
+def size_of(file: BinaryIO) -> int:
+    """Bytes of an open file."""
+    return os.fstat(file.fileno()).st_size
+
+
+def widened(array: np.ndarray, largest: int) -> np.ndarray:
+    """uint8 values 0..largest as 0..255."""
+    return (np.arange(256) * (255 / largest)).round().clip(0, 255).astype(np.uint8)[array]

@@ -1,0 +1,2 @@
+def open_dicom(*a):
+    raise NotImplementedError

@@ -1,0 +1,2 @@
+def open_nifti(*a):
+    raise NotImplementedError
