@@ -60,6 +60,11 @@ class DataConfig(Knobs):
 
     path: str = Field("shapes", description="The folder of pictures and masks, or `shapes` for the synthetic ones.")
     layout: str = Field("auto", description="How files lie in the folder; auto finds it.")
+    options: dict[str, Any] = Field(
+        default_factory=dict,
+        description="What only this layout knows: count, size, difficulty and seed for shapes; the axis of the slices "
+        "for a folder of volumes.",
+    )
     mode: Literal["auto", "binary", "multiclass", "multilabel"] = Field(
         "auto", description="What a mask says; auto takes it from the layout and the masks."
     )

@@ -16,6 +16,8 @@ from workbench.task import IGNORE, Task
 CHECK = "`workbench data check` shows what they are and proposes a mapping for mask_values"
 SAMPLED = 24
 """How many masks are looked at where nobody says what their values mean."""
+MOST_CLASSES = 64
+"""Values from here on are no class ids, unless the config says so."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,8 @@ class Labels:
     """Give a value that is not listed the class of the nearest one that is."""
     objects: bool = False
     """Stored values number the objects: whatever is not 0 is foreground."""
+    guessed: bool = False
+    """Ids and their number were guessed from some masks: there may be more classes than the task names."""
     report: str = ""
     """How the mapping was chosen, in a sentence for the user."""
 
@@ -38,10 +42,10 @@ def choose_labels(source: Source, config: DataConfig) -> Labels:
     if config.mask_values:
         values = tuple(sorted((_stored(value), name) for value, name in config.mask_values.items()))
         mode = "multilabel" if source.multilabel else _mode_of({name for _, name in values} - {IGNORE})
-        return _labels(source, config, mode, values, report="Mask values as the config maps them.")
+        return _labels(source, config, mode, values, "Mask values as the config maps them.")
     if source.values:
         mode = _mode_of({name for _, name in source.values} - {IGNORE})
-        return _labels(source, config, mode, source.values, report=f"Mask values as {source.layout} defines them.")
+        return _labels(source, config, mode, source.values, f"Mask values as {source.layout} defines them.")
     return _guess(source, config)
 
 
@@ -63,10 +67,10 @@ def _guess(source: Source, config: DataConfig) -> Labels:
     wanted = config.mode if config.mode != "auto" else None
     if source.multilabel:
         if seen <= {0, 255} or seen <= {0, 1}:
-            return _labels(source, config, "multilabel", _on_off(seen), report=_on_off_report(seen))
+            return _labels(source, config, "multilabel", _on_off(seen), _on_off_report(seen))
         raise _unclear(source, seen)
     if seen <= {0, 255} or seen <= {0, 1}:
-        return _labels(source, config, "binary", _on_off(seen), report=_on_off_report(seen))
+        return _labels(source, config, "binary", _on_off(seen), _on_off_report(seen))
     if (objects and wanted != "multiclass") or (wanted == "binary" and min(seen) == 0 and max(seen) < 1 << 16):
         return _labels(
             source,
@@ -76,11 +80,12 @@ def _guess(source: Source, config: DataConfig) -> Labels:
             objects=True,
             report=f"Mask values from 0 to {max(seen)} number the objects: whatever is not 0 is foreground.",
         )
-    ids = sorted(seen - {IGNORE})
-    if ids[-1] < max(len(config.classes), 64):
-        values = (*((i, i) for i in range(max(len(config.classes), ids[-1] + 1))), (IGNORE, IGNORE))
-        report = f"Mask values are class ids 0 to {values[-2][0]}" + (", 255 is ignored." if IGNORE in seen else ".")
-        return _labels(source, config, "multiclass", values, report=report)
+    if min(seen) >= 0 and max(seen - {IGNORE}) < MOST_CLASSES:
+        ids = range(len(config.classes) or MOST_CLASSES)
+        report = "Mask values are class ids" + (", 255 is ignored." if IGNORE in seen else ".")
+        values = (*((i, i) for i in ids), (IGNORE, IGNORE))
+        needed = max(seen - {IGNORE}) + 1
+        return _labels(source, config, "multiclass", values, report, guessed=not config.classes, needed=needed)
     raise _unclear(source, seen)
 
 
@@ -105,27 +110,39 @@ def _labels(
     values: tuple[tuple[int, int], ...],
     report: str,
     objects: bool = False,
+    guessed: bool = False,
+    needed: int = 0,
 ) -> Labels:
-    if config.mode not in ("auto", mode) and not (config.mode == "multiclass" and mode == "binary"):
+    if config.mode not in ("auto", mode) and (config.mode, mode) != ("multiclass", "binary"):
         raise UserError(
             f"The config asks for a {config.mode} task, but the masks of {source.root} are {mode}: "
             f"set mode to auto or {mode}, or map the values by mask_values."
         )
     mode = config.mode if config.mode != "auto" else mode
-    ids = {name for _, name in values} - {IGNORE}
-    needed = 2 if mode == "binary" else max(ids, default=0) + 1
-    classes = config.classes or source.classes
     if mode == "multilabel":
         needed = len(source.classes)
-    if not classes:
-        classes = ("background", "foreground") if needed == 2 else tuple(f"class {i}" for i in range(needed))
+    elif not needed:
+        needed = max((2, *(name + 1 for _, name in values if name != IGNORE)))
+    classes = config.classes or source.classes or unnamed(needed)
     if len(classes) < needed or (mode != "multiclass" and len(classes) != needed):
         raise UserError(
             f"The masks of {source.root} have {needed} classes, but there are {len(classes)} names "
             f"({', '.join(classes)}): name each class, in the order of the ids."
         )
     task = Task(mode=mode, classes=tuple(classes))  # type: ignore[arg-type]
-    return Labels(task, values, config.snap_mask_values, objects, report)
+    return Labels(task, values, config.snap_mask_values, objects, guessed and not source.classes, report)
+
+
+def unnamed(count: int) -> tuple[str, ...]:
+    """Names for classes that nobody named."""
+    return ("background", "foreground") if count == 2 else tuple(f"class {number}" for number in range(count))
+
+
+def complete_task(labels: Labels, found: int) -> Task:
+    """The task, with as many classes as all of the masks together have where their number was guessed."""
+    if not labels.guessed or found <= len(labels.task.classes):
+        return labels.task
+    return Task(mode=labels.task.mode, classes=unnamed(found))
 
 
 def _mode_of(ids: set[int]) -> str:
