@@ -26,15 +26,16 @@ OPTIMIZERS: dict[str, tuple[Callable[..., Optimizer], Callable[[OptimizerConfig]
 }
 
 
+FUSED_ON = ("cpu", "cuda", "mps", "xpu")
+"""Devices for which every torch that we allow has fused kernels of all three."""
+
+
 def create_optimizer(config: OptimizerConfig, parameters: Iterable[Parameter]) -> Optimizer:
     """The optimizer of a config over those parameters that are to be trained."""
     make, arguments = OPTIMIZERS[config.name]
     trained = [parameter for parameter in parameters if parameter.requires_grad]
-    shared = {"lr": config.learning_rate, "weight_decay": config.weight_decay, **arguments(config)}
-    try:
-        return make(trained, fused=True, **shared)
-    except RuntimeError:  # how torch says that it has no fused kernel for these parameters
-        return make(trained, **shared)
+    fused = all(parameter.device.type in FUSED_ON for parameter in trained)
+    return make(trained, lr=config.learning_rate, weight_decay=config.weight_decay, fused=fused, **arguments(config))
 
 
 def set_learning_rate(optimizer: Optimizer, rate: float) -> None:
