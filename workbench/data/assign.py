@@ -11,6 +11,7 @@ from workbench.data.splits import (
     Splits,
     groups_by_pattern,
     join_groups,
+    read_groups,
     read_splits,
     split_by_folds,
     split_by_fractions,
@@ -68,6 +69,8 @@ def _groups(
     groupings = [{item.name: item.group for item in source.items if item.group}, duplicates]
     if config.group_pattern:
         groupings.append(groups_by_pattern(names, config.group_pattern))
+    if config.group_file:
+        groupings.append(read_groups(config.group_file, names))
     groups = join_groups(*groupings)
     report = []
     if duplicates:

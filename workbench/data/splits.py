@@ -152,10 +152,34 @@ def join_groups(*groupings: Mapping[str, str]) -> dict[str, str]:
 
 def write_splits(path: str | Path, splits: Splits) -> None:
     """As JSON, for `split_file`; whole or not at all."""
-    path = Path(path)
+    _write_json(Path(path), splits._asdict())
+
+
+def write_groups(path: str | Path, groups: Mapping[str, str]) -> None:
+    """Name to group as JSON, for `group_file`; whole or not at all."""
+    _write_json(Path(path), dict(groups))
+
+
+def _write_json(path: Path, value: object) -> None:
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    part.write_text(json.dumps(splits._asdict(), indent=1) + "\n", encoding="utf-8")
+    part.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
     os.replace(part, path)
+
+
+def read_groups(path: str | Path, names: Collection[str]) -> dict[str, str]:
+    """The groups, written before, of those names that there are; a name that it does not mention has no group."""
+    try:
+        stored = json.loads(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"There is no group file {path}: `workbench data check --fix` writes one.") from None
+    except (OSError, ValueError) as error:
+        raise UserError(f"The group file {path} cannot be read as JSON: {error}.") from None
+    if not isinstance(stored, dict) or not all(isinstance(group, str) for group in stored.values()):
+        raise UserError(f"The group file {path} must hold a mapping from names to groups.")
+    groups = {name: stored[name] for name in names if name in stored}
+    if stored and not groups:
+        raise UserError(f"The group file {path} names none of the pictures: it was written for others.")
+    return groups
 
 
 def read_splits(path: str | Path, names: Collection[str]) -> Splits:
