@@ -27,7 +27,7 @@ def formula(key: str, shape: list[int]) -> torch.Tensor:
         return torch.ones(shape, dtype=torch.int64)
     if key.endswith("running_var"):
         values = 0.5 + rng.random(shape)
-    elif key.endswith("running_mean") or key.endswith("bias"):
+    elif key.endswith(("running_mean", "bias")):
         values = 0.1 * rng.standard_normal(shape)
     elif len(shape) == 4:
         values = rng.standard_normal(shape) * sqrt(2 / (shape[1] * shape[2] * shape[3]))

@@ -104,3 +104,14 @@ def crop_output(output: ModelOutput, padded: tuple[int, int], size: tuple[int, i
         {name: at_own_stride(attention) for name, attention in output.attention.items()},
         tuple(full(logits) for logits in output.auxiliary),
     )
+
+
+class Core(nn.Module):
+    """A model's core as a module of its own: what compilers and exports take, since padding depends on the picture."""
+
+    def __init__(self, model: SegmentationModel) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, image: Tensor) -> ModelOutput:
+        return self.model.core(image)

@@ -93,7 +93,7 @@ def build(
     _check_options(f"smp_{architecture}", constructor, encoder, options)
     arguments = {"encoder_name": encoder, **options}
     if depth is not None:
-        arguments["encoder_depth"] = depth
+        arguments = {"encoder_depth": depth, **_channels_for(depth, constructor), **arguments}
     if architecture == "dpt":
         arguments.setdefault("dynamic_img_size", True)  # else a vision transformer takes its training size alone
     try:
@@ -108,6 +108,14 @@ def build(
         sentence = str(error.args[0]) if error.args else type(error).__name__
         raise UserError(f"smp_{architecture} refuses these options {_told(arguments)}: {sentence}") from error
     return SmpModel(architecture, network, in_channels, classes, dropout)
+
+
+def _channels_for(depth: int, constructor: type) -> dict[str, Any]:
+    """The defaults that list a number a stage, cut to so many stages; the finest are kept."""
+    parameters = inspect.signature(constructor).parameters
+    stages = parameters["encoder_depth"].default
+    lists = {name: p.default for name, p in parameters.items() if isinstance(p.default, tuple)}
+    return {name: default[-depth:] for name, default in lists.items() if len(default) == stages > depth}
 
 
 def check_encoder(name: str) -> None:
