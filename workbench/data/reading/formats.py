@@ -20,6 +20,7 @@ PICTURE_SUFFIXES = (
 READ = "PNG, JPEG, WebP, BMP, GIF, PNM, TIFF, DICOM or NIfTI"
 
 SIGNATURES = {
+    "DICOM": rb".{128}DICM",
     "PNG": rb"\x89PNG\r\n\x1a\n",
     "JPEG": rb"\xff\xd8\xff",
     "GIF": rb"GIF8[79]a",
@@ -27,7 +28,6 @@ SIGNATURES = {
     "BMP": rb"BM.{12}[\x0c\x10\x28\x34\x38\x40\x6c\x7c]\x00\x00\x00",
     "PNM": rb"P[1-6][\s#]",
     "TIFF": rb"II[*+]\x00|MM\x00[*+]",
-    "DICOM": rb".{128}DICM",
     "NIfTI": rb".{344}n\+1\x00|.{4}n\+2\x00",
 }
 

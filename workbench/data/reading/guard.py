@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import stat
 import struct
+import threading
+import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -50,6 +52,17 @@ def opened_file(path: Path, most_bytes: int | None = None) -> Iterator[tuple[Bin
         file.seek(0)
         with mending(path, name):
             yield file, name
+
+
+_warnings_lock = threading.Lock()
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keeps a library's warnings off the screen; one thread at a time, since the filters are the process's."""
+    with _warnings_lock, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 @contextmanager

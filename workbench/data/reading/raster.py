@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import struct
-import threading
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from io import BytesIO
@@ -24,6 +21,7 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from workbench.data.reading.facts import Facts, Opened, size_of
+from workbench.data.reading.guard import quiet
 from workbench.data.reading.labels import without_alpha
 from workbench.data.reading.orientation import TURNS, UPRIGHT, Turn
 from workbench.errors import UserError
@@ -60,16 +58,6 @@ ORIENTATION = 0x0112
 MOST_SCANS = 200
 BLOCK = 4_000_000
 """Pixels that are taken out of Pillow at once, so that a large picture is not in memory three times."""
-
-_warnings_lock = threading.Lock()
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Keeps a library's warnings off the screen; one thread at a time, since the filters are the process's."""
-    with _warnings_lock, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
 
 
 def open_by_pillow(
