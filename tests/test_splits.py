@@ -64,6 +64,12 @@ def test_one_group_larger_than_its_split_still_goes_somewhere_whole():
     assert sorted(map(len, splits)) == [0, 2, 8]
 
 
+def test_no_split_is_empty_while_there_are_groups_enough():
+    groups = dict.fromkeys(names_of(62), "volume")
+    splits = split_by_fractions(names_of(64), groups=groups)
+    assert sorted(map(len, splits)) == [1, 1, 62]
+
+
 def test_shares_are_spread():
     names = names_of(400)
     shares = {name: (number % 100) ** 3 / 1e6 for number, name in enumerate(names)}
@@ -131,9 +137,9 @@ def test_file_there_and_back(tmp_path):
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ('{"train": ["a"], "valid": ["a"]}', "1 names twice, such as a"),
-        ('{"train": ["a", "a"]}', "1 names twice, such as a"),
-        ('{"train": ["a", "q"], "valid": ["b"]}', "1 names that are not in the data, such as q"),
+        ('{"train": ["a"], "valid": ["a"]}', r"names twice \(a\)"),
+        ('{"train": ["a", "a"]}', r"names twice \(a\)"),
+        ('{"train": ["a", "q"], "valid": ["b"]}', r"names that are not in the data \(q\)"),
         ('{"valid": ["b"]}', "nothing to train on"),
         ('{"train": ["a"], "dev": ["b"]}', "must hold a list of names"),
         ('{"train": "ab"}', "must hold a list of names"),

@@ -34,18 +34,22 @@ def assign_splits(config: DataConfig, source: Source, entries: Sequence[Entry]) 
         report.append(f"Fold {config.fold} of {config.folds} validates.")
     elif "valid" in own.values():
         splits = Splits(*(tuple(name for name in names if own.get(name) == split) for split in Splits._fields))
-        report.append("The splits are the layout's own.")
-        return splits, report
+        return splits, ["The splits are the layout's own.", _counts(splits)]
     else:
         train, valid, test = config.fractions
         if "test" in own.values():
             train, valid, test = train / (train + valid), valid / (train + valid), 0.0
         splits = split_by_fractions(free, (train, valid, test), groups=groups, shares=shares, seed=seed)
-        report.append(f"Split by chance (seed {seed}) into {', '.join(str(len(part)) for part in splits)}.")
+        report.append(f"Split by chance (seed {seed}).")
     if "test" in own.values():
         splits = splits._replace(test=tuple(name for name in names if own.get(name) == "test"))
         report.append(f"The {len(splits.test)} test pictures are the layout's own.")
-    return splits, report
+    return splits, [*report, _counts(splits)]
+
+
+def _counts(splits: Splits) -> str:
+    parts = (f"{len(names)} {split}" for split, names in splits._asdict().items())
+    return f"Pictures: {', '.join(parts)}."
 
 
 def _from_file(path: str, source: Source, names: Sequence[str]) -> tuple[Splits, list[str]]:
@@ -57,7 +61,7 @@ def _from_file(path: str, source: Source, names: Sequence[str]) -> tuple[Splits,
     report = [f"The splits are those of {path}."]
     if left:
         report.append(f"It does not mention {left} pictures, which are in no split.")
-    return splits, report
+    return splits, [*report, _counts(splits)]
 
 
 def _groups(

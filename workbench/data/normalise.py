@@ -20,27 +20,21 @@ def to_input(picture: np.ndarray, preprocessing: Preprocessing, intensities: Int
     picture = stored_channels(picture, preprocessing.channels)
     intensities = intensities or measure(picture)
     factor, summand = scale_and_shift(intensities, picture.dtype, preprocessing, picture.shape[2])
-    return batch_to_input(picture[None], factor, summand, preprocessing.channels == "bgr")[0]
+    return batch_to_input(picture[None], factor[None], summand[None], preprocessing.channels == "bgr")[0]
 
 
 def batch_to_input(pictures: np.ndarray, factor: np.ndarray, summand: np.ndarray, flip: bool) -> Tensor:
-    """Pictures [N, h, w, channels] to float32 [N, channels, h, w]; factor and summand are [channels] or [N, channels].
+    """Pictures [N, h, w, channels] to float32 [N, channels, h, w]; factor and summand are [N, channels].
 
-    `flip` makes red, green, blue to blue, green, red; factor and summand then count in the new order.
+    `flip` makes red, green, blue to blue, green, red; factor and summand count in the new order.
     """
+    count, height, width, channels = pictures.shape
     stored = torch.from_numpy(np.ascontiguousarray(pictures[..., ::-1] if flip else pictures))
-    count, height, width, channels = stored.shape
-    # a whole row at once, so that the innermost loop is long
-    rows = (1 if factor.ndim == 1 else count, 1, width * channels)
-    scale, shift = (torch.from_numpy(np.tile(x, width).reshape(rows)) for x in (factor, summand))
-    values = torch.empty(count, height, width * channels)
-    torch.mul(_as_float(stored).view(count, height, -1), scale, out=values).add_(shift)
+    # whole rows, so that the innermost loop is long
+    values = torch.empty(count, height, width * channels).copy_(stored.view(count, height, -1))
+    scale, shift = (torch.from_numpy(x).repeat(1, width).unsqueeze(1) for x in (factor, summand))
+    torch.addcmul(shift, values, scale, out=values)
     return values.view(count, height, width, channels).permute(0, 3, 1, 2)
-
-
-def _as_float(stored: Tensor) -> Tensor:
-    # uint16 has few operations of its own
-    return stored.float() if stored.dtype == torch.uint16 else stored
 
 
 def picture_to_input(picture: np.ndarray, preprocessing: Preprocessing) -> tuple[Tensor, Fit]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence, Sized
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from workbench.data.counting import count_of, named
 from workbench.data.reading import Picture, read_labels, read_picture
 from workbench.errors import UserError
 
@@ -133,17 +134,6 @@ def _few_folders(folder: Path, most: int = 20) -> list[Path]:
     """The folders in a folder; none where there are many, which then are the data and not a way to it."""
     below = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith((".", "__MACOSX")))
     return below if len(below) <= most else []
-
-
-def count_of(things: Sized, word: str) -> str:
-    """`1 picture`, `2 pictures`."""
-    return f"{len(things)} {word}{'' if len(things) == 1 else 's'}"
-
-
-def named(paths: Sequence[object], most: int = 3) -> str:
-    """The first few of many names, for a sentence."""
-    more = f" and {len(paths) - most} more" if len(paths) > most else ""
-    return ", ".join(str(path) for path in paths[:most]) + more
 
 
 def left_out(images_alone: Sequence[Path], masks_alone: Sequence[Path]) -> str:

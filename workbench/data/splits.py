@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from workbench.data.counting import named
 from workbench.errors import UserError
 
 STRATA = 10
@@ -99,14 +100,16 @@ def _deal(
     counts = [0] * len(sizes)
     dealt = 0
     where: dict[str, int] = {}
-    for key in order:
+    asked = [number for number, size in enumerate(sizes) if size]
+    for position, key in enumerate(order):
         size = len(together[key])
         dealt += size
         behind = [goal * dealt / len(names) - count for goal, count in zip(sizes, counts, strict=True)]
-        room = [number for number in range(len(sizes)) if counts[number] + size <= sizes[number]]
-        part = max(room or range(len(sizes)), key=behind.__getitem__)
-        if not room:
-            part = max((n for n in range(len(sizes)) if sizes[n]), key=lambda n: sizes[n] - counts[n])
+        room = [number for number in asked if counts[number] + size <= sizes[number]]
+        empty = [number for number in asked if not counts[number]]
+        if len(order) - position <= len(empty):
+            room = empty
+        part = max(room or asked, key=behind.__getitem__)
         counts[part] += size
         where.update(dict.fromkeys(together[key], part))
     return [tuple(name for name in names if where[name] == part) for part in range(len(sizes))]
@@ -211,14 +214,12 @@ def check_splits(splits: Splits, names: Collection[str], what: str) -> None:
         unknown = [name for name in members if name not in known]
         if unknown:
             raise UserError(
-                f"{what} has {len(unknown)} names that are not in the data, such as {', '.join(unknown[:3])}: "
-                "it was written for other pictures."
+                f"{what} has names that are not in the data ({named(unknown)}): it was written for other pictures."
             )
         again = [name for name in members if name in seen] + _repeated(members)
         if again:
             raise UserError(
-                f"{what} has {len(again)} names twice, such as {', '.join(again[:3])}: a picture that trains must not "
-                "validate or test."
+                f"{what} has names twice ({named(again)}): a picture that trains must not validate or test."
             )
         seen.update(members)
     if not splits.train:

@@ -7,8 +7,9 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from workbench.data.counting import count_of, named
 from workbench.data.layouts import cityscapes, dsb2018, folder, isic2018, shapes
-from workbench.data.source import Layout, Source, count_of, named
+from workbench.data.source import Layout, Source
 from workbench.errors import UserError, choices
 
 LAYOUTS: dict[str, Layout] = {

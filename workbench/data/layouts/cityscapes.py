@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from workbench.data.source import Item, Layout, Source, count_of, inside, left_out, one_folder
+from workbench.data.counting import count_of
+from workbench.data.source import Item, Layout, Source, inside, left_out, one_folder
 from workbench.errors import UserError
 from workbench.task import IGNORE
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from workbench.data.counting import count_of, named
 from workbench.data.reading import PICTURE_SUFFIXES
-from workbench.data.source import Item, Layout, Source, count_of, inside, left_out, named, one_folder, read_instances
+from workbench.data.source import Item, Layout, Source, inside, left_out, one_folder, read_instances
 from workbench.errors import UserError
 
 

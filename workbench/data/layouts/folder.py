@@ -8,9 +8,10 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path, PurePath
 
+from workbench.data.counting import count_of, named
 from workbench.data.layouts.pairing import Pairs, name_files, pair
 from workbench.data.reading import PICTURE_SUFFIXES, read_facts
-from workbench.data.source import Item, Layout, Source, count_of, left_out, named, read_classes, read_single_mask
+from workbench.data.source import Item, Layout, Source, left_out, read_classes, read_single_mask
 from workbench.errors import UserError
 
 VOLUMES = (".nii", ".nii.gz", ".tif", ".tiff", ".dcm")

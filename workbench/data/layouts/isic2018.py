@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from workbench.data.source import Item, Layout, Source, count_of, inside, left_out, one_folder
+from workbench.data.counting import count_of
+from workbench.data.source import Item, Layout, Source, inside, left_out, one_folder
 from workbench.errors import UserError
 
 RAW = {
