@@ -14,6 +14,12 @@ Mode = Literal["binary", "multiclass", "multilabel"]
 IGNORE = 255
 """Pixels of this value in a mask take no part in losses and scores."""
 
+CITYSCAPES = (
+    *("road", "sidewalk", "building", "wall", "fence", "pole", "traffic light", "traffic sign", "vegetation"),
+    *("terrain", "sky", "person", "rider", "car", "truck", "bus", "train", "motorcycle", "bicycle"),
+)
+"""The 19 classes by their train ids; both the layout and the checkpoints of that data set go by them."""
+
 
 class Task(BaseModel):
     """The mode and the class names.

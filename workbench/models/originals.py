@@ -13,7 +13,7 @@ from torch import Tensor
 
 from workbench.config import Preprocessing
 from workbench.errors import UserError
-from workbench.task import Task
+from workbench.task import CITYSCAPES, Task
 
 Tensors = dict[str, Tensor]
 
@@ -21,11 +21,6 @@ INERT = ("mmengine.", "mmcv.", "numpy.")
 """Modules whose objects lie beside trained weights (logs, scalars) and are read as empty stand-ins."""
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-
-CITYSCAPES = (
-    *("road", "sidewalk", "building", "wall", "fence", "pole", "traffic_light", "traffic_sign", "vegetation"),
-    *("terrain", "sky", "person", "rider", "car", "truck", "bus", "train", "motorcycle", "bicycle"),
-)
 
 
 def read_checkpoint(path: str | Path) -> Tensors:

@@ -7,31 +7,10 @@ from pathlib import Path
 from workbench.data.counting import count_of
 from workbench.data.source import Item, Layout, Source, inside, left_out, one_folder
 from workbench.errors import UserError
-from workbench.task import IGNORE
+from workbench.task import CITYSCAPES, IGNORE
 
-CLASSES = (
-    "road",
-    "sidewalk",
-    "building",
-    "wall",
-    "fence",
-    "pole",
-    "traffic light",
-    "traffic sign",
-    "vegetation",
-    "terrain",
-    "sky",
-    "person",
-    "rider",
-    "car",
-    "truck",
-    "bus",
-    "train",
-    "motorcycle",
-    "bicycle",
-)
 LABEL_IDS = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33)
-"""The ids of CLASSES among the 34 of labelIds files, which also have a licence plate, -1 or 255."""
+"""The ids of CITYSCAPES among the 34 of labelIds files, which also have a licence plate, -1 or 255."""
 
 SPLITS = {"train": "train", "val": "valid", "test": "test"}
 PICTURE = "_leftImg8bit.png"
@@ -83,7 +62,7 @@ def open_folder(root: Path) -> Source:
         root,
         tuple(items),
         report + left_out(alone, masks_alone),
-        classes=CLASSES,
+        classes=CITYSCAPES,
         values=_train_ids() if "TrainIds" in suffix else _label_ids(),
         images_alone=tuple(alone),
         masks_alone=tuple(masks_alone),
@@ -109,7 +88,7 @@ def _label_ids() -> tuple[tuple[int, int], ...]:
 
 
 def _train_ids() -> tuple[tuple[int, int], ...]:
-    return tuple((stored, stored if 0 <= stored < len(CLASSES) else IGNORE) for stored in (*range(-1, 34), 254, 255))
+    return tuple((stored, stored if 0 <= stored < len(CITYSCAPES) else IGNORE) for stored in (*range(-1, 34), 254, 255))
 
 
 LAYOUT = Layout("cityscapes", "leftImg8bit/{train,val}/CITY/ and gtFine/{train,val}/CITY/", find, open_folder)
