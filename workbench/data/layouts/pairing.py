@@ -112,32 +112,38 @@ def split_of(parts: Iterable[str]) -> str | None:
 def name_files(paths: Iterable[PurePath]) -> list[Named]:
     """Tell pictures from masks by their folders, by words in their names, or by their suffixes."""
     paths = sorted(paths)
+    mask_folders = any(_folder_says_mask(path) for path in paths)
     siblings: dict[tuple[PurePath, str], list[PurePath]] = defaultdict(list)
     for path in paths:
         siblings[path.parent, bare(stem_of(path))].append(path)
-    return [_named(path, siblings[path.parent, bare(stem_of(path))]) for path in paths]
+    named = []
+    for path in paths:
+        is_mask = _is_mask(path, siblings[path.parent, bare(stem_of(path))], mask_folders)
+        context = tuple(filter(None, map(_context, path.parent.parts)))
+        named.append(Named(path, stem_of(path), is_mask, context, split_of(path.parent.parts)))
+    return named
 
 
-def _named(path: PurePath, siblings: Sequence[PurePath]) -> Named:
-    folders = path.parent.parts
-    stem = stem_of(path)
-    return Named(path, stem, _is_mask(path, siblings), tuple(filter(None, map(_context, folders))), split_of(folders))
+def _is_mask(path: PurePath, siblings: Sequence[PurePath], mask_folders: bool) -> bool:
+    by_folder = _folder_says_mask(path)
+    if by_folder is None:
+        if _says_mask(path):
+            return True
+        alike = [other for other in siblings if stem_of(other) == stem_of(path)]
+        lossy = [other.suffix.lower() in LOSSY for other in alike]
+        return len(alike) == 2 and sum(lossy) == 1 and path.suffix.lower() not in LOSSY
+    if by_folder or mask_folders:
+        return by_folder
+    return _says_mask(path) and any(not _says_mask(other) for other in siblings)
 
 
-def _is_mask(path: PurePath, siblings: Sequence[PurePath]) -> bool:
-    in_folder: bool | None = None
+def _folder_says_mask(path: PurePath) -> bool | None:
+    """What the innermost folder with a word for pictures or masks says; None without any."""
     for part in reversed(path.parent.parts):
         found = set(words(part))
         if found & (MASK_WORDS | IMAGE_WORDS):
-            in_folder = bool(found & MASK_WORDS)
-            break
-    if in_folder:
-        return True
-    if _says_mask(path):
-        return in_folder is None or any(not _says_mask(other) for other in siblings)
-    same_stem = [other for other in siblings if stem_of(other) == stem_of(path)]
-    lossy = [other.suffix.lower() in LOSSY for other in same_stem]
-    return in_folder is None and len(same_stem) == 2 and sum(lossy) == 1 and path.suffix.lower() not in LOSSY
+            return bool(found & MASK_WORDS)
+    return None
 
 
 def _says_mask(path: PurePath) -> bool:
