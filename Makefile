@@ -21,8 +21,8 @@ help: ## Show this list
 app: $(APP) ## Start the app; make app ARGS="--port 8000" chooses another port
 	@$(BIN)/python app.py $(ARGS)
 
-lab: $(NOTEBOOKS) ## Open the notebooks in JupyterLab
-	@$(RUN) jupyter lab notebooks $(ARGS)
+lab: $(NOTEBOOKS) ## Open JupyterLab, with the package installed
+	@$(RUN) jupyter lab $(wildcard notebooks) $(ARGS)
 
 test: check ## Check the code and run every test
 	$(RUN) pytest $(ARGS)

@@ -165,7 +165,7 @@ def test_devices_lists_the_cpu(capsys):
 
 def test_import_weights_hands_everything_on(monkeypatch, capsys, tmp_path):
     asked = []
-    monkeypatch.setattr("workbench.models.weights.import_weights", lambda *words, **more: asked.append((words, more)))
+    monkeypatch.setattr("workbench.models.import_weights", lambda *words, **more: asked.append((words, more)))
     target = tmp_path / "model.safetensors"
     assert cli.main(["import-weights", "net.pkl", "--to", str(target), "--recurrent-steps", "3"]) == 0
     assert asked == [((Path("net.pkl"), target), {"recurrent_steps": 3})]

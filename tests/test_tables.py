@@ -1,7 +1,7 @@
 """Tables as text."""
 
 from workbench.devices import Device, Reading
-from workbench.models.facts import ModelFacts
+from workbench.models import ModelFacts
 from workbench.tables import GIB, Table, device_table, model_table
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from workbench.devices import Reading
-    from workbench.models.facts import ModelFacts
+    from workbench.models import ModelFacts
 
 UNKNOWN = "–"
 GIB = 2**30

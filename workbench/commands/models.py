@@ -14,8 +14,7 @@ def list_models(size: int = 256, smp: bool = False) -> None:
         size: Height and width of the picture that the multiply-adds are counted for.
         smp: List the architectures of segmentation-models-pytorch too.
     """
-    from workbench.models import ARCHITECTURES
-    from workbench.models.facts import describe_models
+    from workbench.models import ARCHITECTURES, describe_models
     from workbench.tables import model_table
 
     names = [name for name in ARCHITECTURES if smp or not name.startswith("smp_")]
@@ -30,7 +29,7 @@ def import_weights(file: Positional[Path], to: Path, recurrent_steps: int | None
         to: The safetensors file to write.
         recurrent_steps: What an R2 checkpoint was trained with; its file does not tell.
     """
-    from workbench.models.weights import import_weights
+    from workbench.models import import_weights
 
     import_weights(file, to, recurrent_steps=recurrent_steps)
     print(f"Wrote {to}.")

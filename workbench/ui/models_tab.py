@@ -25,6 +25,6 @@ def create_models_tab() -> None:
 @functools.cache
 def show_models(size: int) -> str:
     """The table, with the multiply-adds of one picture of this size."""
-    from workbench.models.facts import describe_models
+    from workbench.models import describe_models
 
     return as_html(model_table(describe_models(size), size))
