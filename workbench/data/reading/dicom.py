@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from workbench.data.reading.dicom_codecs import register
-from workbench.data.reading.facts import Facts, Opened
+from workbench.data.reading.facts import Facts, Opened, widened
 from workbench.data.reading.guard import check_index, quiet
 from workbench.errors import UserError
 
@@ -97,6 +97,7 @@ class _Frame:
             raise UserError(f"{path} is a DICOM file of unusual colours ({kind}); save it as grey or RGB.")
         frames = max(int(header.get("NumberOfFrames") or 1), 1)
         check_index(path, index, frames)
+        self._bits = int(header.get("BitsAllocated", 8))
         self._palette = kind == PALETTE
         self._inverted = kind == "MONOCHROME1"
         self._grey = kind in GREY
@@ -108,7 +109,7 @@ class _Frame:
             width=int(header.Columns),
             height=int(header.Rows),
             channels=1 if self._grey else 3,
-            bits=int(header.get("BitsAllocated", 8)),
+            bits=self._bits,
             format="DICOM",
             slices=frames,
             spacing=self._spacing(),
@@ -131,7 +132,7 @@ class _Frame:
 
             return apply_modality_lut(stored, self._header).astype(np.float32)
         if not self._rescaled and stored.dtype == np.uint8:
-            return stored
+            return widened(stored, 1) if self._bits == 1 else stored
         return stored.astype(np.float32) * np.float32(self._slope) + np.float32(self._intercept)
 
     def _mirror(self) -> int:
@@ -172,6 +173,8 @@ class _Frame:
         if self._rescaled:
             how = "its table" if self._table else f"slope {self._slope:g} and intercept {self._intercept:g}"
             notes.append(f"rescaled by {how}")
+        if self._bits == 1:
+            notes.append("1 bit widened to 0 and 255")
         if self._palette:
             notes.append("palette expanded to RGB")
         if kind.startswith("YBR"):

@@ -1,4 +1,4 @@
-"""A decoder for pydicom: lossless JPEG and JPEG-LS, common in clinics and unknown to Pillow, by imagecodecs."""
+"""A decoder for pydicom: 12-bit and lossless JPEG and JPEG-LS, common in clinics and unknown to Pillow."""
 
 from __future__ import annotations
 
@@ -10,26 +10,28 @@ import numpy as np
 if TYPE_CHECKING:
     from pydicom.pixels.decoders.base import DecodeRunner
 
+TWELVE_BIT = ("1.2.840.10008.1.2.4.51",)
 LOSSLESS = ("1.2.840.10008.1.2.4.57", "1.2.840.10008.1.2.4.70")
 JPEG_LS = ("1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.81")
 
 DECODERS: dict[str, Any] = {
+    **dict.fromkeys(TWELVE_BIT, imagecodecs.jpeg8_decode),
     **dict.fromkeys(LOSSLESS, imagecodecs.jpegsof3_decode),
     **dict.fromkeys(JPEG_LS, imagecodecs.jpegls_decode),
 }
 """By transfer syntax."""
 
 DECODER_DEPENDENCIES = dict.fromkeys(DECODERS, ("imagecodecs",))
-FRAME_HEADERS = (0xC3, 0xF7)
+FRAME_HEADERS = (0xC0, 0xC1, 0xC3, 0xF7)
 
 
 def register() -> None:
-    """Adds them to pydicom where it has none of its own."""
+    """Adds them to pydicom, behind its own."""
     from pydicom.pixels import get_decoder
 
     for syntax in DECODERS:
         decoder = get_decoder(syntax)
-        if not decoder.is_available:
+        if "imagecodecs" not in decoder.available_plugins:
             decoder.add_plugin("imagecodecs", (__name__, "decode_frame"))
 
 
