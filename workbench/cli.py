@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 import tyro
 
 import workbench
-from workbench.commands import app, devices, models
+from workbench.commands import app, data, devices, models
 from workbench.errors import UserError, choices
 
 COMMANDS: Mapping[str, Callable[..., None]] = {
@@ -22,6 +22,7 @@ COMMANDS: Mapping[str, Callable[..., None]] = {
     "models": models.list_models,
     "import-weights": models.import_weights,
     "devices": devices.list_devices,
+    "data check": data.check,
 }
 """What follows `workbench`, of one word or two (`data check`), to the function that does it."""
 

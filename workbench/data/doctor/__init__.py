@@ -1,0 +1,97 @@
+"""What is wrong with a data set, what that would do to training, and how to mend it: `check` and its `Report`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from workbench.config import DataConfig
+from workbench.data.doctor import copies, files, masks
+from workbench.data.doctor.examination import Examination
+from workbench.data.doctor.findings import Finding, Illustration, Mend, Severity, plural
+from workbench.data.doctor.illustrations import gallery, illustrated
+from workbench.data.doctor.look import look_at_all
+from workbench.data.doctor.report import Report, in_order
+from workbench.data.doctor.summary import Summary, summarise
+from workbench.data.layouts import open_source
+from workbench.data.source import Source
+from workbench.data.splits import groups_by_pattern, join_groups, read_groups, read_splits
+
+__all__ = ["Finding", "Illustration", "Mend", "Report", "Severity", "Summary", "check"]
+
+CHECKS = (*files.CHECKS, *masks.CHECKS, *copies.CHECKS)
+
+TOLERATED = 0.05
+"""Preparing stops where a larger share of the pictures cannot be used."""
+HOPELESS = {"not_finite", "nothing_marked", "one_class", "refused_masks"}
+"""Errors that leave nothing to train on, or nan, even if they are the only ones."""
+
+
+def check(
+    what: Source | DataConfig | str | Path,
+    progress: Callable[[int, int], None] | None = None,
+    workers: int | None = None,
+) -> Report:
+    """Look at every picture and mask of a data set and tell what training would stumble over.
+
+    `workers` is the number of processes that read; None takes one a core.
+    """
+    config, source = _opened(what)
+    looks = tuple(look_at_all(source, progress, workers or len(os.sched_getaffinity(0))))
+    examination = Examination(source, config, looks, _splits(source, config), _groups(source, config))
+    findings = in_order([finding for find in CHECKS for finding in find(examination)])
+    summary = summarise(examination)
+    return Report(
+        config=config,
+        findings=tuple(illustrated(examination, finding) for finding in findings),
+        summary=summary,
+        refusal=_refusal(findings, summary),
+        gallery=gallery(examination),
+    )
+
+
+def _opened(what: Source | DataConfig | str | Path) -> tuple[DataConfig, Source]:
+    if isinstance(what, Source):
+        return DataConfig(path=str(what.root), layout=what.layout), what
+    config = what if isinstance(what, DataConfig) else DataConfig(path=str(what))
+    return config, open_source(config.path, config.layout, **config.options)
+
+
+def _splits(source: Source, config: DataConfig) -> dict[str, str]:
+    if config.split_file is None:
+        return source.splits
+    splits = read_splits(config.split_file, {item.name for item in source.items})
+    return {name: split for split, names in splits._asdict().items() for name in names}
+
+
+def _groups(source: Source, config: DataConfig) -> dict[str, str]:
+    names = [item.name for item in source.items]
+    groupings = [{item.name: item.group for item in source.items if item.group}]
+    if config.group_pattern:
+        groupings.append(groups_by_pattern(names, config.group_pattern))
+    if config.group_file:
+        groupings.append(read_groups(config.group_file, names))
+    return join_groups(*groupings)
+
+
+def _refusal(findings: tuple[Finding, ...], summary: Summary) -> str:
+    """Why training could only give nan or nothing."""
+    hopeless = next((finding for finding in findings if finding.code in HOPELESS), None)
+    if hopeless or any(finding.code == "ignored" and finding.severity == "error" for finding in findings):
+        finding = hopeless or next(finding for finding in findings if finding.code == "ignored")
+        return f"{finding.title} {finding.explanation}"
+    errors = {name for finding in findings if finding.severity == "error" for name in finding.files}
+    if len(errors) > TOLERATED * summary.pictures:
+        mended = {name for f in findings if f.severity == "error" and f.mend for name in f.files}
+        unmended = {name for f in findings if f.severity == "error" and not f.mend for name in f.files}
+        how = (
+            "--fix mends them"
+            if not unmended
+            else f"--fix mends {len(mended - unmended)} of them, the rest is to be mended by hand"
+        )
+        return (
+            f"{plural(len(errors), 'picture')} of {summary.pictures:,} cannot be used as they are, and preparing stops "
+            f"where it is more than one in twenty: {how}."
+        )
+    return ""

@@ -1,0 +1,72 @@
+"""What the doctor says about a data set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+Severity = Literal["error", "warning", "note"]
+SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
+
+
+@dataclass(frozen=True)
+class Mend:
+    """A change of the data config that mends a finding."""
+
+    sentence: str
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    """Knobs of DataConfig and their new values."""
+    groups: Mapping[str, str] = field(default_factory=dict)
+    """Name to group, to be written to a file for `group_file`."""
+    splits: Mapping[str, str] = field(default_factory=dict)
+    """Name to split, to be written to a file for `split_file`."""
+
+
+class Illustration(NamedTuple):
+    """RGB pictures side by side: for a mend before and after."""
+
+    caption: str
+    pictures: tuple[np.ndarray, ...]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that the doctor saw."""
+
+    code: str
+    severity: Severity
+    title: str
+    """What was found, with numbers."""
+    explanation: str
+    """What it would do to training, in one sentence."""
+    files: tuple[str, ...] = ()
+    """The names of the samples; of files where they belong to no sample."""
+    advice: str = ""
+    """What to do by hand."""
+    mend: Mend | None = None
+    groups: tuple[tuple[str, ...], ...] = ()
+    """Which of the files belong together, where that matters."""
+    illustrations: tuple[Illustration, ...] = ()
+
+    @property
+    def count(self) -> int:
+        return len(self.files)
+
+
+def plural(count: int, word: str) -> str:
+    """`1 mask`, `2 masks`, `2 copies`, `2 classes`."""
+    if count == 1:
+        return f"1 {word}"
+    if word.endswith("y"):
+        return f"{count:,} {word[:-1]}ies"
+    return f"{count:,} {word}{'es' if word.endswith('s') else 's'}"
+
+
+def listed(things: Iterable[object], most: int = 4) -> str:
+    """The first few of many things, for a sentence."""
+    things = list(things)
+    more = f" and {len(things) - most:,} more" if len(things) > most else ""
+    return ", ".join(map(str, things[:most])) + more

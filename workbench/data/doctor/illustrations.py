@@ -1,0 +1,162 @@
+"""Pictures to findings: what is wrong, and for a mend how it was and how it will be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import cv2
+import numpy as np
+
+from workbench.config import DataConfig
+from workbench.data.doctor.examination import Examination
+from workbench.data.doctor.findings import Finding, Illustration
+from workbench.data.doctor.look import AT_LEAST
+from workbench.data.labels import Labels, choose_labels, flat, read_mask
+from workbench.data.reading import to_display
+from workbench.data.source import Item
+from workbench.errors import UserError
+from workbench.task import IGNORE
+
+SIDE = 192
+"""Illustrations are at most so high and wide."""
+MOST = 3
+"""So many a finding."""
+
+COLOURS = np.array(
+    [
+        *[(0, 0, 0), (230, 97, 1), (0, 114, 178), (0, 158, 115), (240, 228, 66), (204, 121, 167), (86, 180, 233)],
+        *[(213, 94, 0), (148, 103, 189), (140, 86, 75), (127, 201, 127), (255, 255, 255)],
+    ],
+    np.uint8,
+)
+"""Of class ids, in turn; they can be told apart by those who do not see red and green."""
+IGNORED = np.array((120, 120, 120), np.uint8)
+
+
+def illustrated(examination: Examination, finding: Finding) -> Finding:
+    """The finding with some pictures, as far as its files can be read."""
+    draw = DRAWN.get(finding.code)
+    if draw is None:
+        return finding
+    found = []
+    for pictures in draw(examination, finding):
+        found.append(pictures)
+        if len(found) == MOST:
+            break
+    return replace(finding, illustrations=tuple(found))
+
+
+def gallery(examination: Examination, count: int = 8) -> tuple[Illustration, ...]:
+    """Some pictures of the whole set with their masks drawn over them, as training will see them."""
+    labels = examination.mended_labels
+    items = [item for item, _ in examination.pictures if item.name in examination.class_pixels]
+    if labels is None or not items:
+        return ()
+    chosen = [items[round(number)] for number in np.linspace(0, len(items) - 1, min(count, len(items)))]
+    found = (_with_mask(examination, item, labels) for item in dict.fromkeys(chosen))
+    return tuple(Illustration(item, pictures) for item, pictures in found if pictures)
+
+
+def _with_mask(examination: Examination, item: Item, labels: Labels) -> tuple[str, tuple[np.ndarray, ...]]:
+    try:
+        image = _picture(examination, item)
+        mask = _class_colours(read_mask(examination.source, item, labels))
+    except UserError:
+        return item.name, ()
+    return item.name, (image, mask)
+
+
+def _picture(examination: Examination, item: Item) -> np.ndarray:
+    return _small(to_display(*examination.source.read_image(item, at_least=AT_LEAST)))
+
+
+def _small(picture: np.ndarray, interpolation: int = cv2.INTER_AREA) -> np.ndarray:
+    height, width = picture.shape[:2]
+    scale = SIDE / max(height, width)
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    return cv2.resize(picture, size, interpolation=interpolation if scale < 1 else cv2.INTER_NEAREST)
+
+
+def _class_colours(mask: np.ndarray) -> np.ndarray:
+    if mask.ndim == 3:
+        mask = (mask == 1).argmax(0) + (mask == 1).any(0)
+    picture = COLOURS[mask % len(COLOURS)]
+    picture[mask == IGNORE] = IGNORED
+    return _small(picture, cv2.INTER_NEAREST)
+
+
+def _as_stored(stored: np.ndarray) -> np.ndarray:
+    """A mask as a viewer shows it: values are brightness or colours; small numbers are nearly black, which is true."""
+    if stored.ndim == 3 and flat(stored).ndim == 3:
+        stored = stored.max(0)
+    if stored.ndim == 3:
+        return _small(stored)
+    return _small(to_display(stored.astype(np.uint8) if stored.min() >= 0 and stored.max() < 256 else stored))
+
+
+def _items(examination: Examination, finding: Finding) -> Iterator[Item]:
+    by_name = {item.name: item for item in examination.source.items}
+    return (by_name[name] for name in finding.files if name in by_name)
+
+
+def _before_and_after(examination: Examination, finding: Finding) -> Iterator[Illustration]:
+    labels = _labels_after(examination, finding)
+    for item in _items(examination, finding):
+        try:
+            pictures = [_picture(examination, item), _as_stored(examination.source.read_raw_mask(item))]
+            if labels is not None:
+                pictures.append(_class_colours(read_mask(examination.source, item, labels)))
+        except UserError:
+            continue
+        caption = f"{item.name}: picture, mask as stored" + (", classes after the mend" if len(pictures) > 2 else "")
+        yield Illustration(caption, tuple(pictures))
+
+
+def _labels_after(examination: Examination, finding: Finding) -> Labels | None:
+    if finding.mend is None:
+        return None
+    config = DataConfig(**(examination.config.model_dump() | dict(finding.mend.changes)))
+    try:
+        return choose_labels(examination.source, config)
+    except UserError:
+        return None
+
+
+def _side_by_side(examination: Examination, finding: Finding) -> Iterator[Illustration]:
+    by_name = {item.name: item for item in examination.source.items}
+    for group in finding.groups:
+        try:
+            pictures = tuple(_picture(examination, by_name[name]) for name in group[:4])
+        except UserError:
+            continue
+        told = [f"{name} ({examination.splits[name]})" if name in examination.splits else name for name in group[:4]]
+        yield Illustration(", ".join(told), pictures)
+
+
+def _scaled(examination: Examination, finding: Finding) -> Iterator[Illustration]:
+    for item in _items(examination, finding):
+        try:
+            array, facts = examination.source.read_image(item, at_least=AT_LEAST)
+        except UserError:
+            continue
+        largest = 65535 if array.dtype == np.uint16 else 1
+        before = (array.astype(np.float32) / largest).clip(0, 1) * 255
+        pictures = (_small(to_display(before.astype(np.uint8))), _small(to_display(array, facts)))
+        yield Illustration(f"{item.name}: divided by {largest}, by percentiles", pictures)
+
+
+Drawer = Callable[[Examination, Finding], Iterator[Illustration]]
+
+DRAWN: dict[str, Drawer] = {
+    **dict.fromkeys(
+        (
+            *("soft_edges", "soft_masks", "mask_colours", "off_by_one", "odd_values", "size_mismatch", "empty_masks"),
+            *("full_masks", "nothing_marked", "one_class", "constant_pictures", "mixed_channels", "mixed_depths"),
+        ),
+        _before_and_after,
+    ),
+    **dict.fromkeys(("duplicates", "near_duplicates", "tiles", "leaks", "contradictions"), _side_by_side),
+    **dict.fromkeys(("dim_pictures", "decimal_range"), _scaled),
+}
+"""Finding codes that pictures explain."""
