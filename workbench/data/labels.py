@@ -51,42 +51,40 @@ def choose_labels(source: Source, config: DataConfig) -> Labels:
 
 def _guess(source: Source, config: DataConfig) -> Labels:
     """From the values of some masks, spread over the data set."""
-    step = max(1, len(source.items) // SAMPLED)
+    seen, colour, numbered = _look(source)
+    if seen <= {0, 255} or seen <= {0, 1}:
+        mode = "multilabel" if source.multilabel else "binary"
+        return _labels(source, config, mode, _on_off(seen), _on_off_report(seen))
+    whole = min(seen) >= 0 and not colour and not source.multilabel
+    if whole and (config.mode == "binary" or (numbered and config.mode == "auto")):
+        report = f"Mask values from 0 to {max(seen)} number the objects: whatever is not 0 is foreground."
+        return _labels(source, config, "binary", (), report, objects=True)
+    needed = max(seen - {IGNORE}) + 1
+    if whole and needed <= MOST_CLASSES:
+        values = (*((i, i) for i in range(len(config.classes) or MOST_CLASSES)), (IGNORE, IGNORE))
+        report = "Mask values are class ids" + (", 255 is ignored." if IGNORE in seen else ".")
+        return _labels(source, config, "multiclass", values, report, guessed=not config.classes, needed=needed)
+    raise UserError(
+        f"What the {len(seen)} values of the masks in {source.root} mean is unclear ({_listed(seen, colour)}): {CHECK}."
+    )
+
+
+def _look(source: Source) -> tuple[set[int], bool, bool]:
+    """The values in some masks, whether they are colours, and whether they number objects."""
     seen: set[int] = set()
-    objects = 0
-    for item in source.items[::step]:
+    colour = numbered = False
+    for item in source.items[:: max(1, len(source.items) // SAMPLED)]:
         try:
             mask = source.read_raw_mask(item)
-        except UserError:
+        except UserError:  # it is told when the item is prepared
             continue
         found = distinct(mask)
         seen.update(found)
-        objects += _numbers_objects(mask, found)
+        colour |= mask.ndim == 3 and not source.multilabel
+        numbered |= _numbers_objects(mask, found)
     if not seen:
         raise UserError(f"None of the masks of {source.root} could be read: `workbench data check` says why.")
-    wanted = config.mode if config.mode != "auto" else None
-    if source.multilabel:
-        if seen <= {0, 255} or seen <= {0, 1}:
-            return _labels(source, config, "multilabel", _on_off(seen), _on_off_report(seen))
-        raise _unclear(source, seen)
-    if seen <= {0, 255} or seen <= {0, 1}:
-        return _labels(source, config, "binary", _on_off(seen), _on_off_report(seen))
-    if (objects and wanted != "multiclass") or (wanted == "binary" and min(seen) == 0 and max(seen) < 1 << 16):
-        return _labels(
-            source,
-            config,
-            "binary",
-            (),
-            objects=True,
-            report=f"Mask values from 0 to {max(seen)} number the objects: whatever is not 0 is foreground.",
-        )
-    if min(seen) >= 0 and max(seen - {IGNORE}) < MOST_CLASSES:
-        ids = range(len(config.classes) or MOST_CLASSES)
-        report = "Mask values are class ids" + (", 255 is ignored." if IGNORE in seen else ".")
-        values = (*((i, i) for i in ids), (IGNORE, IGNORE))
-        needed = max(seen - {IGNORE}) + 1
-        return _labels(source, config, "multiclass", values, report, guessed=not config.classes, needed=needed)
-    raise _unclear(source, seen)
+    return seen, colour, numbered
 
 
 def _on_off(seen: set[int]) -> tuple[tuple[int, int], ...]:
@@ -95,12 +93,6 @@ def _on_off(seen: set[int]) -> tuple[tuple[int, int], ...]:
 
 def _on_off_report(seen: set[int]) -> str:
     return f"Mask values are 0 for background and {255 if 255 in seen else 1} for foreground."
-
-
-def _unclear(source: Source, seen: set[int]) -> UserError:
-    return UserError(
-        f"What the {len(seen)} values of the masks in {source.root} mean is not clear ({_listed(seen)}): {CHECK}."
-    )
 
 
 def _labels(

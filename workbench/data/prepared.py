@@ -13,7 +13,7 @@ import numpy as np
 from workbench.config import Preprocessing
 from workbench.data.geometry import Fit
 from workbench.data.splits import Splits
-from workbench.data.store import KINDS, Entry, read_index
+from workbench.data.store import Entry, Reader, read_index
 from workbench.errors import UserError
 from workbench.task import Task
 
@@ -43,17 +43,17 @@ class Prepared:
     def image(self, number: int) -> np.ndarray:
         """[h, w, channels] uint8, uint16 or float32; a view of the file."""
         entry = self.entries[number]
-        return self._view(0, entry, entry.image_shape, entry.dtype)
+        return self._arrays.view("images", entry.offsets[0], entry.image_shape, entry.dtype)
 
     def mask(self, number: int) -> np.ndarray:
         """uint8 class ids [h, w], or [classes, h, w] for multilabel; a view of the file."""
         entry = self.entries[number]
-        return self._view(1, entry, entry.mask_shape, "uint8")
+        return self._arrays.view("masks", entry.offsets[1], entry.mask_shape, "uint8")
 
     def foreground_rows(self, number: int) -> np.ndarray:
         """How many foreground pixels each row of the mask has."""
         entry = self.entries[number]
-        return self._view(2, entry, entry.image_shape[:1], "uint32")
+        return self._arrays.view("rows", entry.offsets[2], entry.image_shape[:1], "uint32")
 
     def fit(self, number: int) -> Fit:
         """Where the original lies in the prepared picture."""
@@ -73,12 +73,9 @@ class Prepared:
                 f"{self.folder} was prepared otherwise than asked for, {', '.join(wrong)}: prepare it again."
             )
 
-    def _view(self, kind: int, entry: Entry, shape: tuple[int, ...], dtype: str) -> np.ndarray:
-        return np.ndarray(shape, dtype, self._maps[kind], entry.offsets[kind])
-
     @cached_property
-    def _maps(self) -> list[np.memmap]:
-        return [np.memmap(self.folder / self.arrays / f"{kind}.bin", mode="r") for kind in KINDS]
+    def _arrays(self) -> Reader:
+        return Reader(self.folder / self.arrays)
 
     def __reduce__(self) -> tuple[Callable[..., Prepared], tuple[Path, str]]:
         return _open_same, (self.folder, self.facts["fingerprint"])

@@ -74,9 +74,10 @@ def _sizes(count: int, fractions: Sequence[float]) -> list[int]:
     asked = [number for number, fraction in enumerate(fractions) if fraction > 0]
     sizes[asked[-1]] += count - sum(sizes)
     for number in asked:
-        largest = max(range(len(sizes)), key=sizes.__getitem__)
-        if sizes[number] == 0 and sizes[largest] > 1:
-            sizes[number], sizes[largest] = 1, sizes[largest] - 1
+        giving = [other for other in asked if sizes[other] > 1]
+        if sizes[number] == 0 and giving:
+            sizes[max(giving, key=lambda other: sizes[other] - count * fractions[other])] -= 1
+            sizes[number] = 1
     return sizes
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import json
+import mmap
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,6 +27,8 @@ INDEX = "index.json"
 JOURNAL = "journal.jsonl"
 KINDS = ("images", "masks", "rows")
 ALIGNMENT = 64
+KEPT = 64 << 20
+"""Bytes that may have been read before they are given back."""
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -129,6 +132,32 @@ def _telling_full(folder: Path) -> Iterator[None]:
         raise UserError(
             f"The disk of {folder} is full: what is prepared so far is kept; make room and start again to go on."
         ) from error
+
+
+class Reader:
+    """The arrays of a folder, mapped into memory; what was read long ago is given back to the system."""
+
+    def __init__(self, folder: Path):
+        self._maps = {}
+        for kind in KINDS:
+            with open(folder / f"{kind}.bin", "rb") as file:
+                self._maps[kind] = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        self._seen = 0
+
+    def view(self, kind: str, offset: int, shape: tuple[int, ...], dtype: str) -> np.ndarray:
+        """An array where it lies; only what is looked at is read."""
+        array: np.ndarray = np.ndarray(shape, dtype, self._maps[kind], offset)
+        self._seen += array.nbytes
+        if self._seen > KEPT:
+            self._give_back()
+        return array
+
+    def _give_back(self) -> None:
+        """Pages that were read count as this process's memory until then; views stay valid, and the cache is kept."""
+        self._seen = 0
+        if hasattr(mmap, "MADV_DONTNEED"):
+            for pages in self._maps.values():
+                pages.madvise(mmap.MADV_DONTNEED)
 
 
 def read_journal(folder: Path) -> dict[str, Entry]:
