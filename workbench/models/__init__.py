@@ -3,6 +3,7 @@
 from workbench.models.adapter import adapt
 from workbench.models.base import ModelSpec, SegmentationModel
 from workbench.models.facts import ModelFacts, count_multiply_adds, count_parameters, describe_models
+from workbench.models.gates import changed_gates
 from workbench.models.inference_form import optimize_for_inference, set_phase_form
 from workbench.models.output import ModelOutput
 from workbench.models.table import ARCHITECTURES, Architecture, create_model
@@ -17,6 +18,7 @@ __all__ = [
     "ModelSpec",
     "SegmentationModel",
     "adapt",
+    "changed_gates",
     "count_multiply_adds",
     "count_parameters",
     "create_model",

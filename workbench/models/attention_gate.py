@@ -28,9 +28,10 @@ class AttentionGate(nn.Module):
         self.from_gating = Projection(gating_channels, inner_channels)
         self.from_skip = Projection(skip_channels, inner_channels)
         self.score = Projection(inner_channels, 1)
+        self.sigmoid = nn.Sigmoid()
 
     def forward(self, skip: Tensor, gating: Tensor) -> tuple[Tensor, Tensor]:
         """The gated skip [N, skip_channels, h, w] and the attention [N, 1, h, w]."""
         agreement = F.relu(self.from_gating(gating) + self.from_skip(skip), inplace=True)
-        attention = self.score(agreement).sigmoid()
+        attention = self.sigmoid(self.score(agreement))
         return skip * attention, attention

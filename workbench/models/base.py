@@ -45,6 +45,14 @@ class SegmentationModel(nn.Module):
         """The network itself, for images of fitting sizes."""
         raise NotImplementedError(f"{type(self).__name__} defines no core")
 
+    def gates(self) -> dict[str, nn.Module]:
+        """The modules whose outputs are the attention maps, by the names of the maps; {} without gates that can be told."""
+        return {}
+
+    def deepest(self) -> str | None:
+        """The name of the module that gives the coarsest, deepest features; None where the class cannot tell."""
+        return None
+
     def forward(self, image: Tensor) -> ModelOutput:
         self._check(image)
         height, width = image.shape[-2:]

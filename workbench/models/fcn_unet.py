@@ -50,3 +50,6 @@ class FCNUNet(SegmentationModel):
         features, attention = self.trunk(image)
         auxiliary = () if self.auxiliary_head is None else (self.auxiliary_head(features[-2]),)
         return ModelOutput(self.head(features[-1]), attention, auxiliary)
+
+    def deepest(self) -> str:
+        return f"trunk.{self.trunk.deepest()}"

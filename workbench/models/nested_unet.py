@@ -57,3 +57,6 @@ class NestedUNet(SegmentationModel):
         top = grid[0][-len(self.heads) :]
         *auxiliary, logits = (head(x) for head, x in zip(self.heads, top, strict=True))
         return ModelOutput(logits, {}, tuple(auxiliary))
+
+    def deepest(self) -> str:
+        return f"nodes.{self.depth - 1}_0"

@@ -57,10 +57,18 @@ class SmpModel(SegmentationModel):
         if dropout:
             network.segmentation_head = nn.Sequential(nn.Dropout2d(dropout), network.segmentation_head)
         self._maps: dict[str, Tensor] = {}
-        for name, module in network.named_modules():
-            if name.endswith("sSE"):
-                gate = name.removeprefix("decoder.").removesuffix(".attention.sSE").replace(".", "_")
-                module.register_forward_hook(partial(self._keep, gate))
+        for gate, module in self.gates().items():
+            module.register_forward_hook(partial(self._keep, gate))
+
+    def gates(self) -> dict[str, nn.Module]:
+        return {
+            name.removeprefix("decoder.").removesuffix(".attention.sSE").replace(".", "_"): module
+            for name, module in self.network.named_modules()
+            if name.endswith("sSE")
+        }
+
+    def deepest(self) -> str:
+        return "network.encoder"
 
     def _keep(self, gate: str, module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         self._maps[gate] = output

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 
 import torch.nn.functional as F
@@ -68,12 +68,23 @@ class UNetTrunk(nn.Module):
             x = block(F.max_pool2d(x, 2) if level else x)
             skips.append(x)
         features, attention = [], {}
-        for level, stage in zip(reversed(range(len(self.decoder))), self.decoder, strict=True):
-            x, gate_map = stage(x, skips[level])
+        for (name, stage), skip in zip(self._stages(), reversed(skips[:-1]), strict=True):
+            x, gate_map = stage(x, skip)
             features.append(x)
             if gate_map is not None:
-                attention[f"stride_{2**level}"] = gate_map
+                attention[name] = gate_map
         return features, attention
+
+    def gates(self) -> dict[str, nn.Module]:
+        """The modules whose outputs are the gates' maps, by the same names."""
+        return {name: stage.gate.sigmoid for name, stage in self._stages() if stage.gate is not None}
+
+    def deepest(self) -> str:
+        return f"encoder.{len(self.encoder) - 1}"
+
+    def _stages(self) -> Iterator[tuple[str, DecoderStage]]:
+        for level, stage in zip(reversed(range(len(self.decoder))), self.decoder, strict=True):
+            yield f"stride_{2**level}", stage  # type: ignore[misc]
 
 
 class UNet(SegmentationModel):
@@ -88,6 +99,12 @@ class UNet(SegmentationModel):
     def core(self, image: Tensor) -> ModelOutput:
         features, attention = self.trunk(image)
         return ModelOutput(self.head(features[-1]), attention, ())
+
+    def gates(self) -> dict[str, nn.Module]:
+        return self.trunk.gates()
+
+    def deepest(self) -> str:
+        return f"trunk.{self.trunk.deepest()}"
 
 
 def _assemble(
