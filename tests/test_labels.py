@@ -72,6 +72,12 @@ def test_what_is_not_clear_is_refused_with_the_values(tmp_path, values):
         choose_labels(source, DataConfig())
 
 
+def test_masks_that_say_the_same_in_two_ways_are_refused(tmp_path):
+    source = folder(tmp_path, stripes(0, 255), stripes(0, 1))
+    with pytest.raises(UserError, match="unclear"):
+        choose_labels(source, DataConfig())
+
+
 def test_mapping_from_the_config(tmp_path):
     source = folder(tmp_path, stripes(0, 100, 200))
     labels = choose_labels(source, DataConfig(mask_values={0: 0, "100": 2, 200: 1}, classes=("a", "b", "c")))

@@ -51,7 +51,7 @@ def choose_labels(source: Source, config: DataConfig) -> Labels:
 
 def _guess(source: Source, config: DataConfig) -> Labels:
     """From the values of some masks, spread over the data set."""
-    seen, colour, numbered = _look(source)
+    seen, colour, numbered, mixed = _look(source)
     if seen <= {0, 255} or seen <= {0, 1}:
         mode = "multilabel" if source.multilabel else "binary"
         return _labels(source, config, mode, _on_off(seen), _on_off_report(seen))
@@ -60,7 +60,7 @@ def _guess(source: Source, config: DataConfig) -> Labels:
         report = f"Mask values from 0 to {max(seen)} number the objects: whatever is not 0 is foreground."
         return _labels(source, config, "binary", (), report, objects=True)
     needed = max(seen - {IGNORE}) + 1
-    if whole and needed <= MOST_CLASSES:
+    if whole and needed <= MOST_CLASSES and not mixed:
         values = (*((i, i) for i in range(len(config.classes) or MOST_CLASSES)), (IGNORE, IGNORE))
         report = "Mask values are class ids" + (", 255 is ignored." if IGNORE in seen else ".")
         return _labels(source, config, "multiclass", values, report, guessed=not config.classes, needed=needed)
@@ -69,10 +69,13 @@ def _guess(source: Source, config: DataConfig) -> Labels:
     )
 
 
-def _look(source: Source) -> tuple[set[int], bool, bool]:
-    """The values in some masks, whether they are colours, and whether they number objects."""
+def _look(source: Source) -> tuple[set[int], bool, bool, bool]:
+    """The values in some masks; whether they are colours, whether they number objects, whether 255 is their own way.
+
+    Where 255 is ignored it stands beside class ids; where no mask has both, some say 255 for what others say 1.
+    """
     seen: set[int] = set()
-    colour = numbered = False
+    colour = numbered = beside = False
     for item in source.items[:: max(1, len(source.items) // SAMPLED)]:
         try:
             mask = source.read_raw_mask(item)
@@ -82,9 +85,10 @@ def _look(source: Source) -> tuple[set[int], bool, bool]:
         seen.update(found)
         colour |= mask.ndim == 3 and not source.multilabel
         numbered |= _numbers_objects(mask, found)
+        beside |= IGNORE in found and not set(found) <= {0, IGNORE}
     if not seen:
         raise UserError(f"None of the masks of {source.root} could be read: `workbench data check` says why.")
-    return seen, colour, numbered
+    return seen, colour, numbered, IGNORE in seen and not beside
 
 
 def _on_off(seen: set[int]) -> tuple[tuple[int, int], ...]:

@@ -29,7 +29,7 @@ def batch_to_input(pictures: np.ndarray, factor: np.ndarray, summand: np.ndarray
     `flip` makes red, green, blue to blue, green, red; factor and summand count in the new order.
     """
     count, height, width, channels = pictures.shape
-    stored = torch.from_numpy(np.ascontiguousarray(pictures[..., ::-1] if flip else pictures))
+    stored = torch.from_numpy(np.require(pictures[..., ::-1] if flip else pictures, requirements=("C", "W")))
     # whole rows, so that the innermost loop is long
     values = torch.empty(count, height, width * channels).copy_(stored.view(count, height, -1))
     scale, shift = (torch.from_numpy(x).repeat(1, width).unsqueeze(1) for x in (factor, summand))
