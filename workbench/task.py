@@ -58,6 +58,14 @@ class Task(BaseModel):
         """The classes that scores are given for: every one, but for a binary task only the foreground."""
         return self.classes[1:] if self.mode == "binary" else self.classes
 
+    @property
+    def foreground(self) -> dict[int, str]:
+        """Ids and names of the classes whose pixels make objects: every one, but for a class 0 that is background."""
+        named = dict(enumerate(self.classes))
+        if self.mode == "binary" or (self.mode == "multiclass" and self.classes[0].lower() == "background"):
+            del named[0]
+        return named
+
     def probabilities(self, logits: Tensor) -> Tensor:
         """[N, channels, h, w] logits to probabilities of the same shape, in float32."""
         logits = logits.float()
