@@ -23,6 +23,8 @@ COMMANDS: Mapping[str, Callable[..., None]] = {
     "import-weights": models.import_weights,
     "devices": devices.list_devices,
     "data check": data.check,
+    "data prepare": data.prepare,
+    "data split": data.split,
 }
 """What follows `workbench`, of one word or two (`data check`), to the function that does it."""
 

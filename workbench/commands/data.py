@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from pathlib import Path
+from typing import Any, Literal
 
 from tyro.conf import Positional
 
 from workbench.config import DataConfig, RunConfig, load_config, save_config
 from workbench.errors import UserError
+from workbench.knobs import override
 
 
 def check(
@@ -84,3 +87,100 @@ def _write(file: Path, text: str) -> None:
         os.replace(part, file)
     finally:
         part.unlink(missing_ok=True)
+
+
+def prepare(
+    path: Positional[str],
+    out: Path | None = None,
+    size: tuple[int, ...] = (),
+    resize: Literal["none", "stretch", "letterbox", "shorter_side", "width"] | None = None,
+    layout: str = "auto",
+    set: tuple[str, ...] = (),
+    workers: int | None = None,
+) -> None:
+    """Decode and resize every picture once, so that training only reads arrays.
+
+    Started again it goes on where it was, and does only what is new or changed.
+
+    Args:
+        path: The folder of pictures and masks, `shapes`, or the YAML file of a configuration.
+        out: The folder to prepare into; by default one of the same name in prepared/.
+        size: Height and width in pixels; one number for both.
+        resize: How pictures come to that size.
+        layout: How files lie in the folder; auto finds it.
+        set: Any other knob, such as `channels=grey` or `data.options.count=50`.
+        workers: Processes that decode; by default one a core.
+    """
+    from tqdm import tqdm
+
+    from workbench.data.prepare import prepare
+
+    if len(size) > 2:
+        raise UserError(f"--size takes one number or two (height and width), not {len(size)}.")
+    asked: dict[str, Any] = dict(_pair(setting) for setting in set)
+    if size:
+        asked["data.preprocessing.size"] = (size[0], size[-1])
+    if resize:
+        asked["data.preprocessing.resize"] = resize
+    config = override(_config_of(path, layout), asked).data
+    out = out or Path("prepared") / Path(config.path.replace(":", "-")).absolute().name
+    began = time.monotonic()
+    with tqdm(unit="picture", leave=False, disable=not sys.stderr.isatty()) as bar:
+
+        def show(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        prepared = prepare(config, out, show, workers)
+    print("\n".join(prepared.facts["report"]))
+    sizes = ", ".join(prepared.facts["sizes"])
+    print(f"Prepared {len(prepared.names)} pictures ({sizes}) in {out}, in {time.monotonic() - began:.1f} s.")
+
+
+def split(
+    path: Positional[Path],
+    to: Path,
+    fractions: tuple[float, float, float] = (0.7, 0.1, 0.2),
+    seed: int = 0,
+    folds: int | None = None,
+    fold: int = 0,
+    group_pattern: str | None = None,
+    stratify: bool = True,
+) -> None:
+    """Write a split of a prepared data set to a file, to be given as the knob split_file.
+
+    Args:
+        path: A prepared folder.
+        to: The JSON file to write; it may be edited.
+        fractions: Shares of train, valid and test where the layout has no splits of its own.
+        seed: Another seed gives another split.
+        folds: Number of folds for cross-validation, instead of fractions.
+        fold: Which fold validates; the first is 0.
+        group_pattern: Pictures whose names give the same first group of this regular expression stay in one split.
+        stratify: Give every split a like share of foreground.
+    """
+    from workbench.data.assign import assign_splits
+    from workbench.data.layouts import open_source
+    from workbench.data.prepared import open_prepared
+    from workbench.data.splits import write_splits
+
+    prepared = open_prepared(path)
+    source = open_source(prepared.source["path"], prepared.source["layout"], **prepared.source["options"])
+    config = DataConfig(
+        fractions=fractions,
+        split_seed=seed,
+        folds=folds,
+        fold=fold,
+        group_pattern=group_pattern,
+        stratify=stratify,
+    )
+    splits, report = assign_splits(config, source, prepared.entries)
+    write_splits(to, splits)
+    print("\n".join([*report, f"Wrote {to}."]))
+
+
+def _pair(setting: str) -> tuple[str, str]:
+    name, equals, value = setting.partition("=")
+    if not equals:
+        raise UserError(f"--set takes KNOB=VALUE, such as channels=grey, not {setting!r}.")
+    return name, value
