@@ -1,0 +1,41 @@
+"""What a trainer tells while it works."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far the training is, and what was measured since the last word.
+
+    Three kinds come by: after each step of training, after each batch of a validation, and with `complete` at the end
+    of a pass through a split. Steps and batches may come without numbers: steps because reading a number makes an
+    accelerator wait (`report_every`), batches of a validation because they say nothing alone.
+    """
+
+    split: Literal["train", "valid"]
+    epoch: int
+    """The epoch at work, from 1."""
+    epochs: int
+    step: int
+    """Steps done since the training began."""
+    total_steps: int
+    done: int
+    """Pictures of this pass seen so far."""
+    pictures: int
+    """Pictures of a whole pass."""
+    learning_rate: float
+    complete: bool = False
+    """Whether the numbers are those of a whole pass."""
+    losses: dict[str, float] = field(default_factory=dict)
+    metrics: dict[str, float] = field(default_factory=dict)
+    score: float | None = None
+    """Of a complete validation: the value of `best`."""
+    best: bool = False
+    """Whether this validation is the best so far: keep the model."""
+    notes: tuple[str, ...] = ()
+    """Sentences about what looks wrong."""
+    images_per_second: float = field(default=0.0, compare=False)
+    """Of this epoch, by training alone; 0 until the sixth step since the start."""
