@@ -25,7 +25,7 @@ def check(
 ) -> None:
     """Look at every picture and mask: what would training stumble over, and how is it mended?
 
-    Ends with status 1 where training could only give nan or nothing.
+    Ends with status 1 where training could only give nan or nothing, with --fix where it still could.
 
     Args:
         path: The folder of pictures and masks, or the YAML file of a configuration.
@@ -63,8 +63,9 @@ def check(
         print(f"\nWrote {fix} with the mends. To see what is left: workbench data check {fix}")
     elif report.mends:
         print("\nTo write a configuration with the mends: --fix CONFIG.yaml")
-    if report.refusal:
-        print(f"\nerror: {report.refusal}", file=sys.stderr)
+    refusal = report.refusal_after_mends if fix else report.refusal
+    if refusal:
+        print(f"\nerror: {refusal}", file=sys.stderr)
         raise SystemExit(1)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from workbench.config import DataConfig
 from workbench.data.doctor import copies, files, masks
 from workbench.data.doctor.examination import Examination
-from workbench.data.doctor.findings import Finding, Illustration, Mend, Severity, plural
+from workbench.data.doctor.findings import Finding, Illustration, Mend, Severity
 from workbench.data.doctor.illustrations import gallery, illustrated
 from workbench.data.doctor.look import look_at_all
 from workbench.data.doctor.report import Report, in_order
@@ -21,11 +21,6 @@ from workbench.data.splits import groups_by_pattern, join_groups, read_groups, r
 __all__ = ["Finding", "Illustration", "Mend", "Report", "Severity", "Summary", "check"]
 
 CHECKS = (*files.CHECKS, *masks.CHECKS, *copies.CHECKS)
-
-TOLERATED = 0.05
-"""Preparing stops where a larger share of the pictures cannot be used."""
-HOPELESS = {"not_finite", "nothing_marked", "one_class", "refused_masks"}
-"""Errors that leave nothing to train on, or nan, even if they are the only ones."""
 
 
 def check(
@@ -41,12 +36,10 @@ def check(
     looks = tuple(look_at_all(source, progress, workers or len(os.sched_getaffinity(0))))
     examination = Examination(source, config, looks, _splits(source, config), _groups(source, config))
     findings = in_order([finding for find in CHECKS for finding in find(examination)])
-    summary = summarise(examination)
     return Report(
         config=config,
         findings=tuple(illustrated(examination, finding) for finding in findings),
-        summary=summary,
-        refusal=_refusal(findings, summary),
+        summary=summarise(examination),
         gallery=gallery(examination),
     )
 
@@ -73,25 +66,3 @@ def _groups(source: Source, config: DataConfig) -> dict[str, str]:
     if config.group_file:
         groupings.append(read_groups(config.group_file, names))
     return join_groups(*groupings)
-
-
-def _refusal(findings: tuple[Finding, ...], summary: Summary) -> str:
-    """Why training could only give nan or nothing."""
-    hopeless = next((finding for finding in findings if finding.code in HOPELESS), None)
-    if hopeless or any(finding.code == "ignored" and finding.severity == "error" for finding in findings):
-        finding = hopeless or next(finding for finding in findings if finding.code == "ignored")
-        return f"{finding.title} {finding.explanation}"
-    errors = {name for finding in findings if finding.severity == "error" for name in finding.files}
-    if len(errors) > TOLERATED * summary.pictures:
-        mended = {name for f in findings if f.severity == "error" and f.mend for name in f.files}
-        unmended = {name for f in findings if f.severity == "error" and not f.mend for name in f.files}
-        how = (
-            "--fix mends them"
-            if not unmended
-            else f"--fix mends {len(mended - unmended)} of them, the rest is to be mended by hand"
-        )
-        return (
-            f"{plural(len(errors), 'picture')} of {summary.pictures:,} cannot be used as they are, and preparing stops "
-            f"where it is more than one in twenty: {how}."
-        )
-    return ""

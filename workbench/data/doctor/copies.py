@@ -30,12 +30,21 @@ def copies(examination: Examination) -> Iterator[Finding]:
     together = clusters((group[0], name) for groups in found for group in groups for name in group[1:])
     mend = _keep_together(examination, together)
     masks = {item.name: mask.digest for item, mask in examination.masks}
-    yield from _contradictions(found.copies, masks)
-    if found.copies:
+    contradicting = [group for group in found.copies if len({masks[name] for name in group if name in masks}) > 1]
+    if contradicting:
+        yield _finding(
+            "contradictions",
+            contradicting,
+            f"{plural(len(contradicting), 'picture')} {'occurs' if len(contradicting) == 1 else 'occur'} more than "
+            "once, with different masks.",
+            "The model is told two truths about one picture.",
+            "Keep the better mask of each.",
+        )
+    if agreeing := [group for group in found.copies if group not in contradicting]:
         yield _finding(
             "duplicates",
-            found.copies,
-            f"{_extra(found.copies)} of {plural(len(found.copies), 'other')}, equal in every pixel.",
+            agreeing,
+            f"{_extra(agreeing)} of {plural(len(agreeing), 'other')}, equal in every pixel.",
             "They count twice in training; a split by chance keeps exact copies together.",
             "Take the copies out, unless they are meant to count more.",
         )
@@ -105,7 +114,7 @@ def _seams(pictures: Sequence[PictureLook], unique: Sequence[int]) -> Iterator[t
             alike[picture.size, picture.dtype, picture.facts.channels].append((number, picture.borders))
     for group in alike.values():
         numbers, borders = zip(*group, strict=True)
-        yield from ((numbers[one], numbers[other]) for one, other in seams(np.stack(borders)))
+        yield from ((numbers[one], numbers[other]) for one, other, _ in seams(np.stack(borders)))
 
 
 def _keep_together(examination: Examination, together: list[list[str]]) -> Mend | None:
@@ -118,19 +127,6 @@ def _keep_together(examination: Examination, together: list[list[str]]) -> Mend 
         "each, by a group file.",
         groups=groups,
     )
-
-
-def _contradictions(groups: list[Group], masks: dict[str, bytes]) -> Iterator[Finding]:
-    differing = [group for group in groups if len({masks[name] for name in group if name in masks}) > 1]
-    if differing:
-        yield _finding(
-            "contradictions",
-            differing,
-            f"{plural(len(differing), 'picture')} {'occurs' if len(differing) == 1 else 'occur'} more than once with "
-            "different masks.",
-            "The model is told two truths about one picture.",
-            "Keep the better mask of each.",
-        )
 
 
 def _leaks(examination: Examination, together: list[list[str]]) -> Iterator[Finding]:

@@ -102,13 +102,32 @@ class Examination:
             return None
 
     @cached_property
+    def mended_kinds(self) -> frozenset[str]:
+        """The kinds of odd masks that the proposal makes sense of; it must not guess at hard values that it lacks."""
+        if self.proposal is None or self.mended_labels is None:
+            return frozenset()
+        listed = {value for value, _ in self.mended_labels.values}
+        unlisted = {
+            self.kinds[item.name]
+            for item, mask in self.masks
+            if item.name in self.kinds
+            for plane in mask.planes
+            if not plane.is_soft and not plane.values.keys() <= listed
+        }
+        return frozenset(self.kinds.values()) - unlisted
+
+    @cached_property
     def class_pixels(self) -> dict[str, np.ndarray]:
         """Name to the number of pixels of each class id, up to 255 (ignored), for all masks that mean something."""
         labels = self.mended_labels
         if labels is None:
             return {}
-        counted = {item.name: _class_pixels(mask, labels, item.name) for item, mask in self.masks}
+        meant = [(item.name, mask) for item, mask in self.masks if self._is_meant(item.name)]
+        counted = {name: _class_pixels(mask, labels, name) for name, mask in meant}
         return {name: pixels for name, pixels in counted.items() if pixels is not None}
+
+    def _is_meant(self, name: str) -> bool:
+        return name not in self.kinds or self.kinds[name] in self.mended_kinds
 
     @cached_property
     def task(self) -> Task | None:

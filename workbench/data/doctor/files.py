@@ -23,9 +23,9 @@ def unreadable(examination: Examination) -> Iterator[Finding]:
                 f"unreadable_{what}s",
                 "error",
                 f"{plural(len(errors), what)} cannot be read: {next(iter(errors.values()))}",
-                "They are left out of training, and more than one in twenty stops it.",
+                "Left out of training; more than one in twenty stops it.",
                 tuple(errors),
-                advice="Copy them anew from where they came from, or take them out.",
+                advice="Copy anew from where it came from, or take out.",
             )
 
 
@@ -36,7 +36,7 @@ def not_finite(examination: Examination) -> Iterator[Finding]:
         yield Finding(
             "not_finite",
             "error",
-            f"{plural(len(names), 'picture')} hold nan or infinite values.",
+            f"{plural(len(names), 'picture')} {'holds' if len(names) == 1 else 'hold'} nan or infinite values.",
             "One such pixel makes the loss nan, and every weight after it.",
             tuple(names),
             advice="Write them anew with numbers in place of nan.",
@@ -54,9 +54,9 @@ def unpaired(examination: Examination) -> Iterator[Finding]:
                 f"{what}s_alone",
                 "warning",
                 f"{plural(len(paths), what)} {'has' if len(paths) == 1 else 'have'} no {other} of the same name.",
-                "They are left out of training.",
+                "Left out of training.",
                 tuple(path.name for path in paths),
-                advice=f"Give each the same name as its {other}, or take it out.",
+                advice=f"Give a {what} and its {other} the same name, or take it out.",
             )
 
 
@@ -74,9 +74,7 @@ def size_mismatch(examination: Examination) -> Iterator[Finding]:
     (height, width), (mask_height, mask_width) = picture.size, mask.size
     advice = "Save each mask at its picture's size."
     if turned:
-        advice = (
-            f"{plural(turned, 'picture')} of them are stored lying and turned by their EXIF mark: turn the masks too."
-        )
+        advice = f"Turn the mask too where an EXIF mark turns the picture ({turned} of {len(wrong)})."
     yield Finding(
         "size_mismatch",
         "error",
@@ -96,9 +94,9 @@ def constant(examination: Examination) -> Iterator[Finding]:
             "constant_pictures",
             "warning",
             f"{plural(len(names), 'picture')} {'has' if len(names) == 1 else 'have'} the same value everywhere.",
-            "There is nothing to see in them, so their masks can only be learned by heart.",
+            "Nothing can be seen there, so the mask can only be learned by heart.",
             tuple(names),
-            advice="Look whether they were exported well, or take them out.",
+            advice="Look whether the export went well, or take out.",
         )
 
 
@@ -184,7 +182,7 @@ def intensity(examination: Examination) -> Iterator[Finding]:
         yield Finding(
             "dim_pictures",
             "warning",
-            f"{plural(len(dim), '16-bit picture')} use only values up to {brightest:.0f} of 65535.",
+            f"{plural(len(dim), '16-bit picture')} {'uses' if len(dim) == 1 else 'use'} only values up to {brightest:.0f} of 65535.",
             "Divided by 65535 they are nearly black, and training is slow to see anything.",
             tuple(name for name, _ in dim),
             mend=mend,

@@ -70,3 +70,8 @@ def listed(things: Iterable[object], most: int = 4) -> str:
     things = list(things)
     more = f" and {len(things) - most:,} more" if len(things) > most else ""
     return ", ".join(map(str, things[:most])) + more
+
+
+def short(name: str, most: int = 24) -> str:
+    """A name that is not too long for a line."""
+    return name if len(name) <= most else f"{name[: most - 1]}…"

@@ -10,7 +10,8 @@ import numpy as np
 
 from workbench.config import DataConfig
 from workbench.data.doctor.examination import Examination
-from workbench.data.doctor.findings import Finding, Illustration
+from workbench.data.doctor.findings import Finding, Illustration, listed, short
+from workbench.data.doctor.likeness import arranged
 from workbench.data.doctor.look import AT_LEAST
 from workbench.data.labels import Labels, choose_labels, flat, read_mask
 from workbench.data.reading import to_display
@@ -55,7 +56,7 @@ def gallery(examination: Examination, count: int = 8) -> tuple[Illustration, ...
         return ()
     chosen = [items[round(number)] for number in np.linspace(0, len(items) - 1, min(count, len(items)))]
     found = (_with_mask(examination, item, labels) for item in dict.fromkeys(chosen))
-    return tuple(Illustration(item, pictures) for item, pictures in found if pictures)
+    return tuple(Illustration(short(name), pictures) for name, pictures in found if pictures)
 
 
 def _with_mask(examination: Examination, item: Item, labels: Labels) -> tuple[str, tuple[np.ndarray, ...]]:
@@ -71,9 +72,9 @@ def _picture(examination: Examination, item: Item) -> np.ndarray:
     return _small(to_display(*examination.source.read_image(item, at_least=AT_LEAST)))
 
 
-def _small(picture: np.ndarray, interpolation: int = cv2.INTER_AREA) -> np.ndarray:
+def _small(picture: np.ndarray, interpolation: int = cv2.INTER_AREA, side: int = SIDE) -> np.ndarray:
     height, width = picture.shape[:2]
-    scale = SIDE / max(height, width)
+    scale = side / max(height, width)
     size = max(1, round(width * scale)), max(1, round(height * scale))
     return cv2.resize(picture, size, interpolation=interpolation if scale < 1 else cv2.INTER_NEAREST)
 
@@ -109,7 +110,9 @@ def _before_and_after(examination: Examination, finding: Finding) -> Iterator[Il
                 pictures.append(_class_colours(read_mask(examination.source, item, labels)))
         except UserError:
             continue
-        caption = f"{item.name}: picture, mask as stored" + (", classes after the mend" if len(pictures) > 2 else "")
+        caption = f"{short(item.name)}: picture, mask as stored" + (
+            ", classes after the mend" if len(pictures) > 2 else ""
+        )
         yield Illustration(caption, tuple(pictures))
 
 
@@ -130,8 +133,31 @@ def _side_by_side(examination: Examination, finding: Finding) -> Iterator[Illust
             pictures = tuple(_picture(examination, by_name[name]) for name in group[:4])
         except UserError:
             continue
-        told = [f"{name} ({examination.splits[name]})" if name in examination.splits else name for name in group[:4]]
+        told = [
+            f"{short(name)} ({examination.splits[name]})" if name in examination.splits else short(name)
+            for name in group[:4]
+        ]
         yield Illustration(", ".join(told), pictures)
+
+
+def _assembled(examination: Examination, finding: Finding) -> Iterator[Illustration]:
+    """The larger pictures, as far as their tiles are there."""
+    looks = {item.name: (item, picture) for item, picture in examination.pictures}
+    for group in finding.groups:
+        borders = [looks[name][1].borders for name in group]
+        places = arranged(np.stack([border for border in borders if border is not None]))
+        rows, columns = (1 + max(place[axis] for place in places.values()) for axis in (0, 1))
+        try:
+            tiles = {place: _picture(examination, looks[group[number]][0]) for number, place in places.items()}
+        except UserError:
+            continue
+        height, width = max(tile.shape[:2] for tile in tiles.values())
+        whole = np.full((rows * (height + 1), columns * (width + 1), 3), 255, np.uint8)
+        for (row, column), tile in tiles.items():
+            top, left = row * (height + 1), column * (width + 1)
+            whole[top : top + tile.shape[0], left : left + tile.shape[1]] = tile
+        caption = f"{len(places)} tiles: {listed(map(short, group), 2)}"
+        yield Illustration(caption, (_small(whole, side=2 * SIDE),))
 
 
 def _scaled(examination: Examination, finding: Finding) -> Iterator[Illustration]:
@@ -143,7 +169,7 @@ def _scaled(examination: Examination, finding: Finding) -> Iterator[Illustration
         largest = 65535 if array.dtype == np.uint16 else 1
         before = (array.astype(np.float32) / largest).clip(0, 1) * 255
         pictures = (_small(to_display(before.astype(np.uint8))), _small(to_display(array, facts)))
-        yield Illustration(f"{item.name}: divided by {largest}, by percentiles", pictures)
+        yield Illustration(f"{short(item.name)}: divided by {largest}, by percentiles", pictures)
 
 
 Drawer = Callable[[Examination, Finding], Iterator[Illustration]]
@@ -156,7 +182,8 @@ DRAWN: dict[str, Drawer] = {
         ),
         _before_and_after,
     ),
-    **dict.fromkeys(("duplicates", "near_duplicates", "tiles", "leaks", "contradictions"), _side_by_side),
+    **dict.fromkeys(("duplicates", "near_duplicates", "leaks", "contradictions"), _side_by_side),
+    "tiles": _assembled,
     **dict.fromkeys(("dim_pictures", "decimal_range"), _scaled),
 }
 """Finding codes that pictures explain."""

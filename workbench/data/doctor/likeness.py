@@ -7,11 +7,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 
 Pair = tuple[int, int]
+
+TOP, BOTTOM, LEFT, RIGHT = range(4)
+"""The order of borders."""
 
 BLOCK = 1024
 
@@ -67,14 +71,23 @@ def _eight_ways(pictures: np.ndarray) -> Iterator[np.ndarray]:
         yield turned[:, :, ::-1]
 
 
-def seams(borders: np.ndarray) -> list[Pair]:
-    """Pairs of pictures whose borders go on in each other; [n, 4, 2, samples] of pictures of one size.
+class Seam(NamedTuple):
+    """One picture goes on in another."""
+
+    one: int
+    other: int
+    is_below: bool
+    """The other lies below; otherwise to the right."""
+
+
+def seams(borders: np.ndarray) -> list[Seam]:
+    """Where pictures of one size go on in each other; [n, 4, 2, samples].
 
     Two borders are a seam where their details agree, each is the other's best match by far, and the step from one to
     the other is no larger than between neighbouring pixels inside.
     """
-    found = set()
-    for one, other in ((1, 0), (3, 2)):  # bottom to top, right to left
+    found = []
+    for one, other in ((BOTTOM, TOP), (RIGHT, LEFT)):
         outer, inner = borders[:, :, 0], borders[:, :, 1]
         ours, theirs = _profiles(outer[:, one]), _profiles(outer[:, other])
         best, likeness, next_best = _best_matches(ours, theirs)
@@ -87,8 +100,23 @@ def seams(borders: np.ndarray) -> list[Pair]:
                 continue
             step = np.abs(outer[number, one] - outer[match, other]).mean()
             if step <= STEP * max(0.25, (inside[number, one] + inside[match, other]) / 2):
-                found.add((min(number, int(match)), max(number, int(match))))
-    return sorted(found)
+                found.append(Seam(number, int(match), one == BOTTOM))
+    return found
+
+
+def arranged(borders: np.ndarray) -> dict[int, tuple[int, int]]:
+    """(row, column) of pictures that are joined to the first one, as far as no two would share a place."""
+    places, joined = {0: (0, 0)}, seams(borders)
+    for _ in borders:
+        for one, other, is_below in joined:
+            down, right = (1, 0) if is_below else (0, 1)
+            for known, new, sign in ((one, other, 1), (other, one, -1)):
+                if known in places and new not in places:
+                    place = places[known][0] + sign * down, places[known][1] + sign * right
+                    if place not in places.values():
+                        places[new] = place
+    top, left = (min(place[axis] for place in places.values()) for axis in (0, 1))
+    return {number: (row - top, column - left) for number, (row, column) in places.items()}
 
 
 def _profiles(lines: np.ndarray) -> np.ndarray:

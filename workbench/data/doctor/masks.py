@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from workbench.data.doctor.examination import Examination
-from workbench.data.doctor.findings import Finding, Mend, Severity, listed, plural
+from workbench.data.doctor.findings import Finding, Mend, listed, plural
 from workbench.data.doctor.look import MaskLook
 from workbench.data.doctor.values import BINARY
 from workbench.task import IGNORE
@@ -32,7 +32,7 @@ ODD: dict[str, tuple[str, str, str]] = {
     "mask_colours": (
         "{masks} stored as colours ({values}), not as class ids.",
         "A colour is no class id, so training refuses them.",
-        "Say which colour is which class, or save ids.",
+        "Say which colour is which class (data.mask_values), or save ids.",
     ),
     "off_by_one": (
         "{masks} ids that are one too high ({values}; the others hold {known}).",
@@ -42,7 +42,7 @@ ODD: dict[str, tuple[str, str, str]] = {
     "odd_values": (
         "{masks} values that no class has ({values}{known_too}).",
         "Training refuses values that it cannot take for a class.",
-        "Say which value is which class, or correct these masks.",
+        "Say which value is which class (data.mask_values), or correct these masks.",
     ),
 }
 """Kind to what was found, what it does, and what to do by hand."""
@@ -70,7 +70,7 @@ def odd_values(examination: Examination) -> Iterator[Finding]:
             "The config gives each such value the nearest class." if is_snapped else explanation,
             tuple(item.name for item, _ in found),
             advice="JPEG changes values along edges. " + advice if lossy and kind == "soft_edges" else advice,
-            mend=_mend(examination, kind, masks),
+            mend=_mend(examination, kind),
         )
 
 
@@ -80,21 +80,15 @@ def _verb(kind: str, count: int) -> str:
     return " has" if count == 1 else " have"
 
 
-def _mend(examination: Examination, kind: str, masks: list[MaskLook]) -> Mend | None:
-    """The proposal, where it makes sense of all these masks."""
-    proposal, labels = examination.proposal, examination.mended_labels
-    if proposal is None or labels is None:
+def _mend(examination: Examination, kind: str) -> Mend | None:
+    proposal, config = examination.proposal, examination.mended_config
+    if proposal is None or kind not in examination.mended_kinds:
         return None
-    if not kind.startswith("soft"):
-        hard = {value for mask in masks for plane in mask.planes if not plane.is_soft for value in plane.values}
-        if not hard <= set(dict(labels.values)):
-            return None
-    config = examination.mended_config
     pairs = [f"{value} is {_class_of(number)}" for value, number in config.mask_values.items()]
-    sentence = f"Map mask values: {listed(pairs, 8)}"
+    sentence = f"Map mask values: {listed(pairs, 8)}" if pairs else ""
     if proposal.snap:
-        sentence += "; any other value takes the nearest class" if pairs else "Any other value takes the nearest class"
-    return Mend(sentence + ".", {key: getattr(config, key) for key in ("mask_values", "snap_mask_values")})
+        sentence += "; any other value takes the nearest class" if pairs else "Give mask values the nearest class"
+    return Mend(f"{sentence}.", {"mask_values": config.mask_values, "snap_mask_values": config.snap_mask_values})
 
 
 def _class_of(number: int) -> str:
@@ -159,17 +153,24 @@ def ignored(examination: Examination) -> Iterator[Finding]:
     total = sum(int(counts.sum()) for counts in pixels.values())
     names = tuple(name for name, counts in pixels.items() if counts[IGNORE])
     share = sum(int(pixels[name][IGNORE]) for name in names) / max(1, total)
-    if share:
-        severity: Severity = "error" if share == 1 else "warning" if share > 0.5 else "note"
+    if share == 1:
+        yield Finding(
+            "only_ignored",
+            "error",
+            "Every pixel of every mask is to be ignored.",
+            "The loss over no pixels is nan.",
+            names,
+            advice="Say which values are classes (data.mask_values).",
+        )
+    elif share:
         yield Finding(
             "ignored",
-            severity,
+            "warning" if share > 0.5 else "note",
             f"{plural(len(names), 'mask')} {'has' if len(names) == 1 else 'have'} pixels to ignore "
             f"({share:.1%} of all pixels).",
-            "Nothing but ignored pixels makes the loss nan."
-            if share == 1
-            else "They take no part in losses and scores.",
+            "They take no part in losses and scores.",
             names,
+            advice="Look whether so much is meant to be ignored." if share > 0.5 else "",
         )
 
 

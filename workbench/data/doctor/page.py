@@ -9,7 +9,7 @@ from html import escape
 import cv2
 import numpy as np
 
-from workbench.data.doctor.findings import Finding, Illustration, listed
+from workbench.data.doctor.findings import Finding, Illustration, listed, short
 from workbench.data.doctor.report import Report
 
 STYLE = """
@@ -20,10 +20,10 @@ section { border-left: .3rem solid var(--colour); padding: .1rem 0 .1rem 1rem; m
 .error { --colour: var(--error); } .warning { --colour: var(--warning); } .note { --colour: var(--note); }
 h3 { font-size: 1rem; margin: 0; } p { margin: .3rem 0; } .severity { color: var(--colour); }
 .refusal { border: 2px solid var(--error); border-radius: .5rem; padding: .5rem 1rem; }
-figure { display: inline-block; margin: .7rem 1rem .3rem 0; vertical-align: top; max-width: 100%; }
+figure { display: inline-table; margin: .7rem 1rem .3rem 0; vertical-align: top; }
 figure div { display: flex; gap: 4px; flex-wrap: wrap; }
 img { height: 144px; max-width: 100%; object-fit: contain; background: #8882; }
-figcaption { font-size: .8rem; opacity: .8; overflow-wrap: anywhere; max-width: 30rem; }
+figcaption { display: table-caption; caption-side: bottom; font-size: .8rem; opacity: .8; overflow-wrap: anywhere; }
 details { font-size: .85rem; } details code { overflow-wrap: anywhere; } summary { cursor: pointer; }
 table { border-collapse: collapse; } th, td { text-align: left; vertical-align: top; padding: .2rem 1rem .2rem 0; }
 td { overflow-wrap: anywhere; } tr { border-bottom: 1px solid var(--line); } th { font-weight: 600; }
@@ -49,9 +49,11 @@ def as_html(report: Report) -> str:
 
 def _section(finding: Finding) -> str:
     parts = [f'<h3><span class="severity">{finding.severity}</span> {escape(finding.title)}</h3>']
-    parts += [f"<p>{escape(text)}</p>" for text in (finding.explanation, finding.advice) if text]
+    parts += [f"<p>{escape(finding.explanation)}</p>"] if finding.explanation else []
     if finding.mend:
-        parts.append(f"<p><b>--fix</b> {escape(finding.mend.sentence)}</p>")
+        parts.append(f"<p><b>Mend</b> (by <code>--fix</code>): {escape(finding.mend.sentence)}</p>")
+    if finding.advice:
+        parts.append(f"<p><b>{'Or by hand' if finding.mend else 'Mend'}</b>: {escape(finding.advice)}</p>")
     parts.append(_figures(finding.illustrations))
     if finding.files:
         parts.append(_names(finding))
@@ -63,7 +65,7 @@ def _names(finding: Finding) -> str:
         names = "<br>".join(f"<code>{escape(', '.join(group))}</code>" for group in finding.groups)
     else:
         names = "<br>".join(f"<code>{escape(name)}</code>" for name in finding.files)
-    return f"<details><summary>{escape(listed(finding.files, 2))}</summary>{names}</details>"
+    return f"<details><summary>{escape(listed(map(short, finding.files), 3))}</summary>{names}</details>"
 
 
 def _figures(illustrations: Iterable[Illustration]) -> str:

@@ -11,14 +11,16 @@ from textwrap import wrap
 from typing import Any
 
 from workbench.config import DataConfig
-from workbench.data.doctor.findings import SEVERITIES, Finding, Illustration, listed, plural
+from workbench.data.doctor.findings import SEVERITIES, Finding, Illustration, listed, plural, short
 from workbench.data.doctor.summary import Summary
 from workbench.data.splits import Splits, write_groups, write_splits
 
+TOLERATED = 0.05
+"""Preparing stops where a larger share of the pictures cannot be used."""
+HOPELESS = {"not_finite", "nothing_marked", "one_class", "only_ignored", "refused_masks"}
+"""Findings that leave nothing to train on, or nan, even if they are the only ones."""
 WIDTH = 100
 INDENT = 9
-LONG = 24
-"""Longer names are cut in text; JSON and the page have all of them."""
 
 
 @dataclass(frozen=True)
@@ -29,14 +31,37 @@ class Report:
     """What was examined."""
     findings: tuple[Finding, ...]
     summary: Summary
-    refusal: str
-    """Why training could not give anything; empty where it could."""
     gallery: tuple[Illustration, ...] = ()
 
     @property
     def mends(self) -> tuple[Finding, ...]:
         """The findings that a change of the config mends."""
         return tuple(finding for finding in self.findings if finding.mend)
+
+    @property
+    def refusal(self) -> str:
+        """Why training could only give nan or nothing; empty where it could give more."""
+        reason = self._reason(self.findings)
+        if not reason or not self.mends:
+            return reason
+        return f"{reason} --fix mends {'some of it' if self.refusal_after_mends else 'it'}."
+
+    @property
+    def refusal_after_mends(self) -> str:
+        """The same once the mends are in the config."""
+        return self._reason(tuple(finding for finding in self.findings if not finding.mend))
+
+    def _reason(self, findings: Sequence[Finding]) -> str:
+        for finding in findings:
+            if finding.code in HOPELESS:
+                return f"{finding.title} {finding.explanation}"
+        unusable = {name for finding in findings if finding.severity == "error" for name in finding.files}
+        if len(unusable) <= TOLERATED * self.summary.pictures:
+            return ""
+        return (
+            f"{len(unusable):,} of {plural(self.summary.pictures, 'picture')} cannot be used as they are, and training "
+            "does not begin where it is more than one in twenty."
+        )
 
     def mended(self, config: DataConfig, groups: str | None = None, splits: str | None = None) -> DataConfig:
         """The config with all mends; group and split files, if they were written, by their paths."""
@@ -75,6 +100,9 @@ class Report:
         parts = [self.headline]
         for severity in SEVERITIES:
             parts += [_finding_text(finding) for finding in self.findings if finding.severity == severity]
+        sentences = dict.fromkeys(finding.mend.sentence for finding in self.mends if finding.mend)
+        if sentences:
+            parts.append("\n".join(["What --fix would write:", *(_hanging("  - ", text) for text in sentences)]))
         lines = self.summary.lines()
         width = max(len(title) for title, _ in lines)
         parts.append("\n".join(_hanging(f"{title:{width}}  ", text) for title, text in lines))
@@ -115,16 +143,12 @@ def _finding_text(finding: Finding) -> str:
         return _hanging(start, f"{finding.title} {finding.explanation}".rstrip())
     details = [finding.explanation]
     if finding.files:
-        details.append(f"Which: {listed(map(_short, finding.files))}.")
-    if finding.advice:
-        details.append(f"By hand: {finding.advice}")
+        details.append(f"Which: {listed(map(short, finding.files))}.")
     if finding.mend:
-        details.append(f"--fix: {finding.mend.sentence}")
+        details.append("Mend: --fix does it, see below." + (f" Or: {finding.advice}" if finding.advice else ""))
+    elif finding.advice:
+        details.append(f"Mend: {finding.advice}")
     return "\n".join([_hanging(start, finding.title), *(_hanging(" " * INDENT, detail) for detail in details)])
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= LONG else f"{name[: LONG - 1]}…"
 
 
 def _finding_json(finding: Finding) -> dict[str, Any]:

@@ -154,5 +154,9 @@ def _brightness(colour: int) -> int:
 
 
 def colours_of(masks: Iterable[MaskLook]) -> set[int]:
-    """The values that were stored as colours."""
-    return {value for mask in masks for plane in mask.planes if plane.is_colour for value in plane.values}
+    """The values that were stored as colours only."""
+    colours, numbers = set[int](), set[int]()
+    for mask in masks:
+        for plane in mask.planes:
+            (colours if plane.is_colour else numbers).update(plane.values)
+    return colours - numbers
