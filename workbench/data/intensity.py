@@ -35,6 +35,11 @@ def measure(picture: np.ndarray) -> Intensities:
         counts = counts[values]
     else:
         values, counts = np.unique(picture, return_counts=True)
+    return of_counts(values, counts)
+
+
+def of_counts(values: np.ndarray, counts: np.ndarray) -> Intensities:
+    """The same from the values that occur, in rising order, and how often."""
     share = np.cumsum(counts) / counts.sum()
     low, high = (float(values[np.searchsorted(share, level)]) for level in (0.01, 0.998))
     mean = float(np.average(values, weights=counts))

@@ -1,0 +1,90 @@
+"""What a model says about one picture, all of it at the picture's own size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from workbench.data.geometry import Fit, Size, take_back
+from workbench.data.reading import Facts
+from workbench.task import Task
+
+
+class AttentionMaps(Mapping[str, np.ndarray]):
+    """A gate's name to its map [h, w] in 0..1 at the picture's own size, deepest first.
+
+    A map is brought to that size when it is asked for, by linear interpolation between the centres of its cells;
+    `cells` holds the values as the gate gave them, of the model's input and its padding.
+    """
+
+    def __init__(self, cells: Mapping[str, np.ndarray], padded: Size, fit: Fit):
+        self.cells = cells
+        self._padded, self._fit = padded, fit
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        full = cv2.resize(self.cells[name], self._padded[::-1], interpolation=cv2.INTER_LINEAR)
+        return take_back(full, self._fit)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.cells)
+
+    def __len__(self) -> int:
+        return len(self.cells)
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a picture was read from."""
+
+    path: Path
+    index: int
+    """Which slice, page or frame of the file,"""
+    axis: int | None
+    """and along which axis of a volume; None: its usual one."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Labels, probabilities and attention of one picture."""
+
+    name: str
+    """The picture's name without folder and suffix; of a stack with the number of the slice."""
+    task: Task
+    picture: np.ndarray
+    """As it was read: [h, w, channels]."""
+    facts: Facts
+    labels: np.ndarray
+    """uint8 class ids [h, w], or 0 and 1 a class [classes, h, w] for a multilabel task."""
+    probabilities: np.ndarray
+    """float32 [channels, h, w]; for a binary task one channel, that of the foreground."""
+    attention: AttentionMaps
+    deviation: np.ndarray | None = None
+    """[h, w]: how far the views of test-time augmentation differ (standard deviation); None without augmentation."""
+    notes: tuple[str, ...] = ()
+    """What was done that a user should know, in sentences."""
+    origin: Origin | None = None
+    """Where the picture came from; None for an array."""
+
+    @property
+    def size(self) -> Size:
+        """Height and width."""
+        return self.labels.shape[-2], self.labels.shape[-1]
+
+    @cached_property
+    def entropy(self) -> np.ndarray:
+        """[h, w] in 0..1: 0 where the model is sure, 1 where all classes are equally likely.
+
+        For a multilabel task that of the least certain class.
+        """
+        if self.task.mode == "multiclass":
+            return _bits(self.probabilities).sum(0) / np.float32(np.log2(len(self.probabilities)))
+        return (_bits(self.probabilities) + _bits(1 - self.probabilities)).max(0)
+
+
+def _bits(probabilities: np.ndarray) -> np.ndarray:
+    return -probabilities * np.log2(np.maximum(probabilities, np.finfo(np.float32).tiny))
