@@ -1,5 +1,6 @@
 """Every network of the table at a size that tests can afford."""
 
+from functools import cache
 from typing import Any
 
 import torch
@@ -34,4 +35,31 @@ def lively(name: str, **options: Any) -> SegmentationModel:
             model(torch.randn(4, model.in_channels, 64, 96))
     for norm in norms:
         norm.momentum = 0.1
+    return model.eval()
+
+
+def discs(count: int, size: int = 64, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+    """Reddish discs on noise, values in 0..1, and their masks [N, h, w]."""
+    random = torch.Generator().manual_seed(seed)
+    rows, columns = torch.meshgrid(torch.arange(size), torch.arange(size), indexing="ij")
+    centres = torch.randint(size // 4, 3 * size // 4, (2, count, 1, 1), generator=random)
+    radii = torch.randint(size // 8, size // 4, (count, 1, 1), generator=random)
+    masks = (rows - centres[0]) ** 2 + (columns - centres[1]) ** 2 <= radii**2
+    images = 0.5 * torch.rand(count, 3, size, size, generator=random)
+    images[:, 0] += 0.3 * masks
+    return images, masks.long()
+
+
+@cache
+def trained() -> SegmentationModel:
+    """A tiny Attention U-Net that finds the discs; nobody may change it."""
+    torch.manual_seed(0)
+    model = create_model("attention_unet", width=8, depth=3).train()
+    optimizer = torch.optim.Adam(model.parameters(), 5e-3)
+    for step in range(30):
+        images, masks = discs(6, 48, seed=step)
+        loss = torch.nn.functional.binary_cross_entropy_with_logits(model(images).logits[:, 0], masks.float())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
     return model.eval()

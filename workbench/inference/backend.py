@@ -70,7 +70,7 @@ class TorchBackend:
         self._model = optimize_for_inference(model).to(self.device)
         self.facts = BackendFacts(
             f"pytorch on {self.device}",
-            *_said_by_card(model, task, preprocessing),
+            *said_by_card(model, task, preprocessing),
             model.in_channels,
             model.size_multiple,
             model.smallest_size,
@@ -92,7 +92,7 @@ class TorchBackend:
         return output.logits, output.attention
 
 
-def _said_by_card(
+def said_by_card(
     model: SegmentationModel, task: Task | None, preprocessing: Preprocessing | None
 ) -> tuple[Task, Preprocessing]:
     """Task and preprocessing as given, or else as saved with the weights."""
@@ -101,7 +101,7 @@ def _said_by_card(
         preprocessing = preprocessing or model.card.preprocessing
     for what, known in (("classes (task)", task), ("preprocessing", preprocessing)):
         if known is None:
-            raise UserError(f"Nothing was saved with the weights about their {what}: give it to the predictor.")
+            raise UserError(f"Nothing was saved with the weights about their {what}: give it.")
     assert task is not None
     assert preprocessing is not None
     if task.channels != model.classes:

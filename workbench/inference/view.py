@@ -1,0 +1,88 @@
+"""One picture as a model sees it, and the model's maps back on the picture."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from math import ceil
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from workbench.config import Preprocessing
+from workbench.data.geometry import Fit, take_back
+from workbench.data.normalise import picture_to_input
+from workbench.models import SegmentationModel
+from workbench.models.base import pad
+from workbench.task import IGNORE, Task
+
+
+class View(NamedTuple):
+    """A picture in its frame, padded so that the model pads no more and every map covers the whole image."""
+
+    image: Tensor
+    """[1, channels, h, w] on the model's device, in the model's numbers."""
+    fit: Fit
+
+    def cells(self, maps: Tensor) -> np.ndarray:
+        """Maps [..., h', w'] of any resolution, cut to the cells that show the picture."""
+        return maps.detach().float()[self._shown(maps)].cpu().numpy()
+
+    def on_picture(self, maps: Tensor) -> np.ndarray:
+        """Maps [..., h', w'] of any resolution at the picture's own size, linear between the cells that show it."""
+        shown, strides = self._shown(maps), self._strides(maps)
+        cells = maps.detach().float()[shown]
+        size = [round(count * stride) for count, stride in zip(cells.shape[-2:], strides, strict=True)]
+        planes = cells.reshape(-1, 1, *cells.shape[-2:])
+        if list(cells.shape[-2:]) != size:
+            planes = F.interpolate(planes, size, mode="bilinear", align_corners=False)
+        top, left = (
+            part.start - round(cell.start * stride)
+            for part, cell, stride in zip(self.fit.box, shown[1:], strides, strict=True)
+        )
+        height, width = self.fit.inner
+        inner = planes[..., top : top + height, left : left + width].reshape(*maps.shape[:-2], height, width)
+        return take_back(inner.cpu().numpy(), self.fit._replace(frame=self.fit.inner, corner=(0, 0)))
+
+    def _strides(self, maps: Tensor) -> list[float]:
+        return [side / count for side, count in zip(self.image.shape[-2:], maps.shape[-2:], strict=True)]
+
+    def _shown(self, maps: Tensor) -> tuple[Any, ...]:
+        """The index of the cells that show the picture: rows and columns, after whatever comes before."""
+        parts = zip(self.fit.box, self._strides(maps), strict=True)
+        return (..., *(slice(int(part.start / stride), ceil(part.stop / stride)) for part, stride in parts))
+
+
+def view(model: SegmentationModel, picture: np.ndarray, preprocessing: Preprocessing) -> View:
+    """A picture [h, w] or [h, w, channels] as read, of any size."""
+    picture = picture if picture.ndim == 3 else picture[..., None]
+    image, fit = picture_to_input(picture, preprocessing)
+    weight = next(model.parameters())
+    return View(pad(image[None].to(weight), model.size_multiple, model.smallest_size), fit)
+
+
+def class_masks(labels: np.ndarray, task: Task) -> dict[str, np.ndarray]:
+    """Of every class the pixels that a label mask ([h, w], or [classes, h, w] for multilabel) gives it."""
+    if task.mode == "multilabel":
+        return {name: plane == 1 for name, plane in zip(task.classes, labels, strict=True)}
+    return {name: labels == index for index, name in enumerate(task.classes)}
+
+
+def counted(labels: np.ndarray, task: Task) -> np.ndarray:
+    """The pixels [h, w] that are not to be ignored in every class."""
+    ignored = labels == IGNORE
+    return ~(ignored.all(0) if task.mode == "multilabel" else ignored)
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Evaluation mode for the length of a block; afterwards every module is in the mode that it had."""
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training
