@@ -51,10 +51,12 @@ def _contexts(block: nn.Module) -> tuple[AbstractContextManager, AbstractContext
 def _without_statistics(block: nn.Module) -> Iterator[None]:
     """Running statistics were updated on the way forward; once is enough."""
     tracking: list[Any] = [module for module in block.modules() if getattr(module, "track_running_stats", False)]
+    before = [(norm.momentum, norm.num_batches_tracked.clone()) for norm in tracking]
     for norm in tracking:
-        norm.track_running_stats = False
+        norm.momentum = 0.0
     try:
         yield
     finally:
-        for norm in tracking:
-            norm.track_running_stats = True
+        for norm, (momentum, batches) in zip(tracking, before, strict=True):
+            norm.momentum = momentum
+            norm.num_batches_tracked.copy_(batches)
