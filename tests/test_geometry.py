@@ -24,7 +24,7 @@ def test_every_rule_there_and_back(resize, original):
     assert placed.shape == fit.frame
     assert set(np.unique(placed)) <= {0, 1, 2, 3, 255}
     assert (placed == 255).sum() == fit.frame[0] * fit.frame[1] - fit.inner[0] * fit.inner[1]
-    back = take_back(placed[None], fit, nearest=True)
+    back = take_back(placed[None], fit, labels=True)
     assert back.shape == (1, *original)
     assert set(np.unique(back)) <= {0, 1, 2, 3}
 

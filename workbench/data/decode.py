@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from workbench.config import Preprocessing
-from workbench.data.geometry import Size, fit_picture, put_mask, put_picture
+from workbench.data.geometry import Fit, Size, check_size, fit_picture, frame_mask, put_picture
 from workbench.data.intensity import measure, stored_channels
-from workbench.data.labels import Labels, read_mask
+from workbench.data.labels import Labels, to_class_ids
 from workbench.data.source import Item, Source
 from workbench.data.store import Entry
 from workbench.errors import UserError
@@ -66,9 +67,9 @@ def _decode(
     picture, facts = source.read_image(item, at_least=needed_size(preprocessing))
     fit = fit_picture((facts.height, facts.width), preprocessing)
     stored = put_picture(stored_channels(picture, preprocessing.channels), fit)
-    mask = put_mask(read_mask(source, item, labels), fit)
+    mask = _mask(item, source, labels, fit)
     inner = stored[fit.box]
-    values = inner.reshape(-1, inner.shape[2]).astype(np.float32)
+    mean, deviation = cv2.meanStdDev(inner)
     foreground = (mask if mask.ndim == 2 else mask.max(0, where=mask != IGNORE, initial=0)) % IGNORE > 0
     entry = Entry(
         name=item.name,
@@ -85,10 +86,18 @@ def _decode(
         spacing=facts.spacing,
         class_pixels=_class_pixels(mask, labels),
         intensities=measure(inner),
-        channel_mean=tuple(values.mean(0, dtype=np.float64).tolist()),
-        channel_deviation=tuple(values.std(0, dtype=np.float64).tolist()),
+        channel_mean=tuple(mean.ravel().tolist()),
+        channel_deviation=tuple(deviation.ravel().tolist()),
     )
     return Decoded({"images": stored, "masks": mask, "rows": foreground.sum(1, dtype=np.uint32)}, entry)
+
+
+def _mask(item: Item, source: Source, labels: Labels, fit: Fit) -> np.ndarray:
+    """Class ids in the frame; resized before they are mapped, since that is far fewer pixels."""
+    stored = source.read_raw_mask(item)
+    colour = stored.ndim == 3 and not source.multilabel
+    check_size(stored.shape[:2] if colour else stored.shape[-2:], fit)
+    return frame_mask(to_class_ids(stored, labels, item.name, fit.inner), fit)
 
 
 def _class_pixels(mask: np.ndarray, labels: Labels) -> tuple[int, ...]:

@@ -73,21 +73,45 @@ RULES = {"none": _none, "stretch": _stretch, "letterbox": _letterbox, "shorter_s
 
 def put_picture(picture: np.ndarray, fit: Fit) -> np.ndarray:
     """[h, w, channels] of any size (a file may have been decoded smaller) into its frame; padding is 0."""
-    return _framed(resize_picture(picture, fit.inner), fit, 0)
+    resized = resize_picture(picture, fit.inner)
+    if fit.inner == fit.frame:
+        return resized
+    framed = np.zeros((*fit.frame, picture.shape[2]), picture.dtype)
+    framed[fit.box] = resized
+    return framed
 
 
 def put_mask(mask: np.ndarray, fit: Fit) -> np.ndarray:
     """Class ids [h, w] or [classes, h, w] into the frame of their picture, by the nearest pixel; padding is ignored."""
-    if mask.shape[-2:] != fit.original:
+    check_size(mask.shape[-2:], fit)
+    return frame_mask(nearest(mask, fit.inner), fit)
+
+
+def check_size(mask: tuple[int, ...], fit: Fit) -> None:
+    """Refuse a mask whose height and width are not the picture's."""
+    if mask != fit.original:
         raise UserError(
-            f"its mask is {mask.shape[-1]}x{mask.shape[-2]}, but the picture is {fit.original[1]}x{fit.original[0]}: "
+            f"its mask is {mask[1]}x{mask[0]}, but the picture is {fit.original[1]}x{fit.original[0]}: "
             "`workbench data check` tells which of the two is turned or scaled"
         )
-    if mask.ndim == 3:
-        return np.stack([put_mask(plane, fit) for plane in mask])
-    if mask.shape != fit.inner:
-        mask = cv2.resize(mask, fit.inner[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
-    return _framed(mask, fit, IGNORE)
+
+
+def frame_mask(mask: np.ndarray, fit: Fit) -> np.ndarray:
+    """Class ids of the inner size, [h, w] or [classes, h, w], in their frame; padding is ignored."""
+    if fit.inner == fit.frame:
+        return mask
+    framed = np.full((*mask.shape[:-2], *fit.frame), IGNORE, mask.dtype)
+    framed[(..., *fit.box)] = mask
+    return framed
+
+
+def nearest(array: np.ndarray, size: Size, axes: tuple[int, int] = (-2, -1)) -> np.ndarray:
+    """The rows and columns, which are these axes, whose middle is nearest."""
+    for axis, length in zip(axes, size, strict=True):
+        have = array.shape[axis]
+        if have != length:
+            array = array.take((2 * np.arange(length) + 1) * have // (2 * length), axis)
+    return array
 
 
 def resize_picture(picture: np.ndarray, size: Size) -> np.ndarray:
@@ -100,20 +124,11 @@ def resize_picture(picture: np.ndarray, size: Size) -> np.ndarray:
     return resized.reshape(*size, picture.shape[2])
 
 
-def _framed(array: np.ndarray, fit: Fit, padding: int) -> np.ndarray:
-    if fit.inner == fit.frame:
-        return array
-    framed = np.full((*fit.frame, *array.shape[2:]), padding, array.dtype)
-    framed[fit.box] = array
-    return framed
-
-
-def take_back(maps: np.ndarray, fit: Fit, nearest: bool = False) -> np.ndarray:
-    """Maps [..., h, w] of the frame to the picture's own size: linear for probabilities, nearest for labels."""
+def take_back(maps: np.ndarray, fit: Fit, labels: bool = False) -> np.ndarray:
+    """Maps [..., h, w] of the frame to the picture's own size: linear for probabilities, the nearest for labels."""
     inner = np.ascontiguousarray(maps[(..., *fit.box)])
-    if fit.inner == fit.original:
-        return inner
-    interpolation = cv2.INTER_NEAREST_EXACT if nearest else cv2.INTER_LINEAR
+    if labels or fit.inner == fit.original:
+        return nearest(inner, fit.original)
     planes = inner.reshape(-1, *fit.inner)
-    back = np.stack([cv2.resize(plane, fit.original[::-1], interpolation=interpolation) for plane in planes])
+    back = np.stack([cv2.resize(plane, fit.original[::-1], interpolation=cv2.INTER_LINEAR) for plane in planes])
     return back.reshape(*maps.shape[:-2], *fit.original)

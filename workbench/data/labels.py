@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
-from scipy import ndimage
 
 from workbench.config import DataConfig
+from workbench.data.geometry import nearest
 from workbench.data.source import Item, Source
 from workbench.errors import UserError
 from workbench.task import IGNORE, Task
@@ -159,7 +160,7 @@ def _numbers_objects(mask: np.ndarray, values: list[int]) -> bool:
     if mask.ndim != 2 or len(values) < 8:
         return False
     some = values[:: max(1, len(values) // 16)]
-    whole = sum(ndimage.label(mask == value, np.ones((3, 3)))[1] == 1 for value in some)
+    whole = sum(cv2.connectedComponents((mask == value).astype(np.uint8))[0] == 2 for value in some)
     return whole >= 0.9 * len(some) and max(values) > len(values) // 2 and np.mean(mask == 0) > 0.02
 
 
@@ -174,26 +175,36 @@ def flat(stored: np.ndarray) -> np.ndarray:
 def distinct(stored: np.ndarray) -> list[int]:
     """The values that occur, colours as integers."""
     values = flat(stored)
-    if values.dtype == np.uint8:
-        return np.flatnonzero(np.bincount(values.ravel(), minlength=256)).tolist()
-    return np.unique(values).tolist()
+    if values is not stored:
+        seen = np.zeros(1 << 24, bool)
+        seen[values] = True
+        return np.flatnonzero(seen).tolist()
+    if stored.dtype == np.uint8:
+        rows = np.ascontiguousarray(stored).reshape(-1, stored.shape[-1])
+        return np.flatnonzero(cv2.calcHist([rows], [0], None, [256], [0, 256])).tolist()
+    return np.unique(stored).tolist()
 
 
-def to_class_ids(stored: np.ndarray, labels: Labels, where: str) -> np.ndarray:
-    """uint8 class ids [h, w] ([classes, h, w] for multilabel) of a stored mask; `where` names it in the error."""
-    if labels.objects:
-        return (stored != 0).astype(np.uint8)
+def to_class_ids(stored: np.ndarray, labels: Labels, where: str, size: tuple[int, int] | None = None) -> np.ndarray:
+    """uint8 class ids [h, w] ([classes, h, w] for multilabel) of a stored mask; `where` names it in the error.
+
+    With a `size` the ids are those of the nearest pixels; all values of the mask are checked even so.
+    """
     colour = stored.ndim == 3 and labels.task.mode != "multilabel"
-    values = flat(stored) if colour else stored
+    present = [] if labels.objects else distinct(stored)
     known = dict(labels.values)
-    present = distinct(values)
     unlisted = [value for value in present if value not in known]
     if unlisted and not labels.snap:
         raise UserError(
             f"The mask of {where} holds {_listed(unlisted, colour)}, which no class has: {CHECK}, "
             "or set snap_mask_values to give each the nearest class."
         )
-    chosen = {value: known.get(value, known[_nearest(value, known, colour)]) for value in present}
+    if size:
+        stored = nearest(stored, size, (0, 1) if colour else (-2, -1))
+    if labels.objects:
+        return (stored != 0).astype(np.uint8)
+    values = flat(stored) if colour else stored
+    chosen = {value: known.get(value, known[_closest(value, known, colour)]) for value in present}
     table = np.array([chosen[value] for value in present], np.uint8)
     if values.dtype == np.uint8:
         full = np.zeros(256, np.uint8)
@@ -207,7 +218,7 @@ def read_mask(source: Source, item: Item, labels: Labels) -> np.ndarray:
     return to_class_ids(source.read_raw_mask(item), labels, item.name)
 
 
-def _nearest(value: int, known: Iterable[int], colour: bool) -> int:
+def _closest(value: int, known: Iterable[int], colour: bool) -> int:
     def distance(other: int) -> int:
         if not colour:
             return abs(value - other)

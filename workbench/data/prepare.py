@@ -136,6 +136,7 @@ def _in_processes(job: Job, tasks: Sequence[tuple[Item, str | None]], workers: i
     chunks = iter(tasks[start : start + AT_ONCE] for start in range(0, len(tasks), AT_ONCE))
     slim = job._replace(source=job.source.keep(()))
     context = multiprocessing.get_context("forkserver" if os.name == "posix" else "spawn")
+    context.set_forkserver_preload(["__main__", __name__])  # once for all workers
     pool = ProcessPoolExecutor(workers, context, initializer=_start_worker, initargs=(slim,))
     try:
         running: set[Future] = {pool.submit(_work, chunk) for chunk in islice(chunks, 3 * workers)}
