@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import imagecodecs
 import numpy as np
 
+from workbench.data.reading.jpeg import jpeg_size
+
 if TYPE_CHECKING:
     from pydicom.pixels.decoders.base import DecodeRunner
 
@@ -22,7 +24,6 @@ DECODERS: dict[str, Any] = {
 """By transfer syntax."""
 
 DECODER_DEPENDENCIES = dict.fromkeys(DECODERS, ("imagecodecs",))
-FRAME_HEADERS = (0xC0, 0xC1, 0xC3, 0xF7)
 
 
 def register() -> None:
@@ -42,19 +43,9 @@ def is_available(syntax: str) -> bool:
 
 def decode_frame(source: bytes, runner: DecodeRunner) -> bytearray:
     """Asked by pydicom: the pixels of one frame, channels side by side."""
-    if _size(source) != (runner.rows, runner.columns):
+    if jpeg_size(source) != (runner.rows, runner.columns):
         raise ValueError("The frame has another size than the file tells.")
     array = DECODERS[runner.transfer_syntax](source)
     runner.set_option("planar_configuration", 0)
     runner.set_option("bits_allocated", array.dtype.itemsize * 8)
     return bytearray(np.ascontiguousarray(array).tobytes())
-
-
-def _size(source: bytes) -> tuple[int, int] | None:
-    """(rows, columns) by the frame's own header."""
-    at = 2
-    while at + 9 <= len(source) and source[at] == 0xFF:
-        if source[at + 1] in FRAME_HEADERS:
-            return int.from_bytes(source[at + 5 : at + 7]), int.from_bytes(source[at + 7 : at + 9])
-        at += 2 + int.from_bytes(source[at + 2 : at + 4])
-    return None

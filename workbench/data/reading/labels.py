@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -28,26 +29,38 @@ def without_alpha(colour: np.ndarray, alpha: np.ndarray) -> np.ndarray:
 
 
 def _whole_numbers(mask: np.ndarray, path: Path) -> np.ndarray:
-    if mask.dtype == bool:
-        return mask.astype(np.uint8)
     if mask.dtype.kind in "ui":
         return mask
-    if not np.isfinite(mask).all() or np.abs(mask).max() >= 2**31:
-        raise UserError(
-            f"{path} holds values that are no class ids (nan, infinite or huge); write it anew as integers."
-        )
-    whole = mask.astype(np.int32)
-    if (whole != mask).any():
-        fraction = mask[whole != mask][0]
-        raise UserError(
-            f"{path} holds fractions such as {fraction:.4g}; a mask needs whole numbers: threshold it first."
-        )
+    whole = np.empty(mask.shape, np.int32)
+    for rows in _blocks(mask):
+        values = mask[rows]
+        if not np.isfinite(values).all() or np.abs(values).max() >= 2**31:
+            raise UserError(
+                f"{path} holds values that are no class ids (nan, infinite or huge); write it anew as integers."
+            )
+        whole[rows] = values
+        broken = values[whole[rows] != values]
+        if broken.size:
+            raise UserError(
+                f"{path} holds fractions such as {broken[0]:.4g}; a mask needs whole numbers: threshold it first."
+            )
     return whole.astype(np.uint8) if whole.min() >= 0 and whole.max() < 256 else whole
 
 
 def _eight_bit(colours: np.ndarray, path: Path) -> np.ndarray:
     if colours.dtype == np.uint8:
         return colours
-    if colours.dtype == np.uint16 and (colours % 257 == 0).all():
-        return (colours // 257).astype(np.uint8)
-    raise UserError(f"{path} is a colour mask of {colours.dtype} values; save its colours with 8 bits a channel.")
+    narrow = np.empty(colours.shape, np.uint8)
+    for rows in _blocks(colours):
+        if colours.dtype != np.uint16 or (colours[rows] % 257).any():
+            raise UserError(
+                f"{path} is a colour mask of {colours.dtype} values; save its colours with 8 bits a channel."
+            )
+        narrow[rows] = colours[rows] // 257
+    return narrow
+
+
+def _blocks(array: np.ndarray) -> Iterator[slice]:
+    """Rows of about a million values, so that a large mask is not in memory several times."""
+    step = max(1, 1_000_000 // max(array[0].size, 1))
+    return (slice(top, top + step) for top in range(0, len(array), step))

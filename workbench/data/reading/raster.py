@@ -55,13 +55,20 @@ STORED = {"CMYK": "RGB", "RGBX": "RGB", "I": "I;16"}
 CHANNELS = {"1": 1, "L": 1, "P": 1, "I;16": 1, "LA": 2, "PA": 2, "RGB": 3, "RGBA": 4}
 
 ORIENTATION = 0x0112
-MOST_SCANS = 200
+MOST_SCANS = 64
 BLOCK = 4_000_000
 """Pixels that are taken out of Pillow at once, so that a large picture is not in memory three times."""
 
 
 def open_by_pillow(
-    plugin: type[ImageFile], name: str, bytes_a_pixel: int, file: BinaryIO, path: Path, index: int, axis: int | None
+    plugin: type[ImageFile],
+    name: str,
+    bytes_a_pixel: int,
+    file_copies: int,
+    file: BinaryIO,
+    path: Path,
+    index: int,
+    axis: int | None,
 ) -> Opened:
     """A format that Pillow alone reads; of an animation the first frame."""
     with quiet():
@@ -69,15 +76,15 @@ def open_by_pillow(
         facts, turn = _described(image, path, name)
     return Opened(
         facts,
-        2 * size_of(file) + image.width * image.height * bytes_a_pixel,
+        file_copies * size_of(file) + image.width * image.height * bytes_a_pixel,
         lambda _at_least: turn.apply(_pixels(image, MODES[image.mode].target)),
         lambda: turn.apply(_stored(image)),
     )
 
 
-open_webp = partial(open_by_pillow, WebPImageFile, "WebP", 20)
-open_bmp = partial(open_by_pillow, BmpImageFile, "BMP", 7)
-open_gif = partial(open_by_pillow, GifImageFile, "GIF", 8)
+open_webp = partial(open_by_pillow, WebPImageFile, "WebP", 20, 2)
+open_bmp = partial(open_by_pillow, BmpImageFile, "BMP", 7, 0)
+open_gif = partial(open_by_pillow, GifImageFile, "GIF", 5, 0)
 
 
 def open_jpeg(file: BinaryIO, path: Path, index: int, axis: int | None) -> Opened:
@@ -145,7 +152,9 @@ def open_png(file: BinaryIO, path: Path, index: int, axis: int | None) -> Opened
         array = _stored(PngImageFile(BytesIO(data)))
         return turn.apply(array // (255 // (2**bits - 1)) if colour == GREY and bits in (2, 4) else array)
 
-    memory = 2 * size_of(file) + image.width * image.height * 7 * (2 if bits == 16 and colour != GREY else 1)
+    samples = facts.channels * 2 + 1 if colour & ALPHA else facts.channels
+    bytes_a_pixel = samples * bits // 8 if decoder else 7
+    memory = 2 * size_of(file) + image.width * image.height * bytes_a_pixel
     return Opened(facts, memory, picture, stored)
 
 

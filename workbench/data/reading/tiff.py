@@ -14,6 +14,7 @@ from tifffile import TiffFile, TiffPage
 
 from workbench.data.reading.facts import FILE_LIMITS, Facts, Opened, size_of
 from workbench.data.reading.guard import check_index, check_region, mending
+from workbench.data.reading.jpeg import jpeg_size
 from workbench.data.reading.orientation import TURNS, UPRIGHT
 from workbench.data.reading.tiff_pages import page_count, pages_of_pictures, spacing_of
 from workbench.data.reading.tiff_pixels import JPEG, Pixels
@@ -57,6 +58,7 @@ class TiffRegions:
         self._pixels = Pixels(page, len(self._pages), path)
         self._turn = TURNS.get(page.tags.valueof(ORIENTATION, 1), UPRIGHT)
         self._kept: OrderedDict[tuple[int, int], np.ndarray] = OrderedDict()
+        self._kept_bytes = 0
         self.facts = self._facts(page, len(pictures))
 
     def read(self, top: int, left: int, height: int, width: int) -> np.ndarray:
@@ -165,13 +167,18 @@ class TiffRegions:
             if page.databytecounts[number]:
                 raise EOFError
             return None
-        tables = {"jpegtables": page.jpegtables} if page.compression == JPEG else {}
+        tables = {}
+        if page.compression == JPEG:
+            tables["jpegtables"] = page.jpegtables
+            if any(mine > told for mine, told in zip(jpeg_size(data) or (), _tile_size(page), strict=False)):
+                raise ValueError("a JPEG larger than its tile")
         decoded = page.decode(data, number, **tables)[0]
         assert decoded is not None
         tile = decoded[0]
         self._kept[key] = tile
-        while len(self._kept) > 1 and sum(kept.nbytes for kept in self._kept.values()) > KEPT:
-            self._kept.popitem(last=False)
+        self._kept_bytes += tile.nbytes
+        while len(self._kept) > 1 and self._kept_bytes > KEPT:
+            self._kept_bytes -= self._kept.popitem(last=False)[1].nbytes
         return tile
 
 
