@@ -6,13 +6,14 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from tyro.conf import Positional
 
-from workbench.config import DataConfig, RunConfig, load_config, save_config
 from workbench.errors import UserError
-from workbench.knobs import override
+
+if TYPE_CHECKING:
+    from workbench.config import RunConfig
 
 
 def check(
@@ -37,6 +38,7 @@ def check(
     """
     from tqdm import tqdm
 
+    from workbench.config import load_config, save_config
     from workbench.data import doctor
     from workbench.data.doctor.page import as_html
 
@@ -70,14 +72,15 @@ def check(
 
 
 def _config_of(path: str, layout: str) -> RunConfig:
-    if Path(path).is_file():
-        config = load_config(path)
-        return (
-            config
-            if layout == "auto"
-            else config.model_copy(update={"data": config.data.model_copy(update={"layout": layout})})
-        )
-    return RunConfig(data=DataConfig(path=path, layout=layout))
+    """Of a YAML file, or of a folder."""
+    from workbench.config import DataConfig, RunConfig, load_config
+
+    if not Path(path).is_file():
+        return RunConfig(data=DataConfig(path=path, layout=layout))
+    config = load_config(path)
+    if layout == "auto":
+        return config
+    return config.model_copy(update={"data": config.data.model_copy(update={"layout": layout})})
 
 
 def _write(file: Path, text: str) -> None:
@@ -115,6 +118,7 @@ def prepare(
     from tqdm import tqdm
 
     from workbench.data.prepare import prepare
+    from workbench.knobs import override
 
     if len(size) > 2:
         raise UserError(f"--size takes one number or two (height and width), not {len(size)}.")
@@ -160,6 +164,7 @@ def split(
         group_pattern: Pictures whose names give the same first group of this regular expression stay in one split.
         stratify: Give every split a like share of foreground.
     """
+    from workbench.config import DataConfig
     from workbench.data.assign import assign_splits
     from workbench.data.layouts import open_source
     from workbench.data.prepared import open_prepared

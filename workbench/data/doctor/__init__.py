@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -33,7 +32,7 @@ def check(
     `workers` is the number of processes that read; None takes one a core.
     """
     config, source = _opened(what)
-    looks = tuple(look_at_all(source, progress, workers or len(os.sched_getaffinity(0))))
+    looks = tuple(look_at_all(source, progress, workers))
     examination = Examination(source, config, looks, _splits(source, config), _groups(source, config))
     findings = in_order([finding for find in CHECKS for finding in find(examination)])
     return Report(

@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from workbench.data.counting import plural
 from workbench.data.doctor.examination import Examination
-from workbench.data.doctor.findings import Finding, Mend, plural
+from workbench.data.doctor.findings import Finding, Mend
 from workbench.data.doctor.likeness import clusters, equal, nearly_equal, seams
 from workbench.data.doctor.look import PictureLook
 

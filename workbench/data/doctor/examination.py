@@ -112,7 +112,7 @@ class Examination:
             for item, mask in self.masks
             if item.name in self.kinds
             for plane in mask.planes
-            if not plane.is_soft and not plane.values.keys() <= listed
+            if not plane.is_soft and not set(plane.stored.tolist()) <= listed
         }
         return frozenset(self.kinds.values()) - unlisted
 
@@ -150,7 +150,7 @@ def _class_pixels(mask: MaskLook, labels: Labels, name: str) -> np.ndarray | Non
             ids = to_class_ids(_as_stored(plane), labels, name).ravel()
         except UserError:
             return None
-        pixels = np.array(list(plane.values.values()))
+        pixels = plane.counts
         if labels.task.mode == "multilabel":
             counts[number] += pixels[ids == 1].sum()
             counts[IGNORE] += pixels[ids == IGNORE].sum()
@@ -161,7 +161,7 @@ def _class_pixels(mask: MaskLook, labels: Labels, name: str) -> np.ndarray | Non
 
 def _as_stored(plane: Plane) -> np.ndarray:
     """Each value once, in a row, as a mask holds it."""
-    values = np.array(list(plane.values))
+    values = plane.stored
     if plane.is_colour:
         return np.stack([values >> 16 & 255, values >> 8 & 255, values & 255], axis=-1).astype(np.uint8)[None]
     return values[None]

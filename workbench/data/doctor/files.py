@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+from workbench.data.counting import named, plural
 from workbench.data.doctor.examination import Examination
-from workbench.data.doctor.findings import Finding, Mend, listed, plural
+from workbench.data.doctor.findings import Finding, Mend
 
 FEW = 0.2
 """Pictures that differ from the others are told as odd ones while they are a smaller share than this."""
@@ -111,7 +112,7 @@ def channels(examination: Examination) -> Iterator[Finding]:
         yield Finding(
             "channels",
             "error",
-            f"{plural(len(many), 'picture')} of {listed(sorted(set(counts) - {1, 3}))} channels, "
+            f"{plural(len(many), 'picture')} of {named(sorted(set(counts) - {1, 3}))} channels, "
             f"where the config asks for {wanted}.",
             "Only grey pictures and RGB fit; these are refused.",
             tuple(many),
@@ -182,7 +183,7 @@ def intensity(examination: Examination) -> Iterator[Finding]:
         yield Finding(
             "dim_pictures",
             "warning",
-            f"{plural(len(dim), '16-bit picture')} {'uses' if len(dim) == 1 else 'use'} only values up to {brightest:.0f} of 65535.",
+            f"{plural(len(dim), '16-bit picture')} with no value above {brightest:.0f} of 65535.",
             "Divided by 65535 they are nearly black, and training is slow to see anything.",
             tuple(name for name, _ in dim),
             mend=mend,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
@@ -54,24 +54,3 @@ class Finding:
     @property
     def count(self) -> int:
         return len(self.files)
-
-
-def plural(count: int, word: str) -> str:
-    """`1 mask`, `2 masks`, `2 copies`, `2 classes`."""
-    if count == 1:
-        return f"1 {word}"
-    if word.endswith("y"):
-        return f"{count:,} {word[:-1]}ies"
-    return f"{count:,} {word}{'es' if word.endswith('s') else 's'}"
-
-
-def listed(things: Iterable[object], most: int = 4) -> str:
-    """The first few of many things, for a sentence."""
-    things = list(things)
-    more = f" and {len(things) - most:,} more" if len(things) > most else ""
-    return ", ".join(map(str, things[:most])) + more
-
-
-def short(name: str, most: int = 24) -> str:
-    """A name that is not too long for a line."""
-    return name if len(name) <= most else f"{name[: most - 1]}…"

@@ -9,30 +9,22 @@ import cv2
 import numpy as np
 
 from workbench.config import DataConfig
+from workbench.data.counting import short
 from workbench.data.doctor.examination import Examination
-from workbench.data.doctor.findings import Finding, Illustration, listed, short
+from workbench.data.doctor.findings import Finding, Illustration
 from workbench.data.doctor.likeness import arranged
 from workbench.data.doctor.look import AT_LEAST
-from workbench.data.labels import Labels, choose_labels, flat, read_mask
+from workbench.data.labels import Labels, choose_labels, complete_task, flat, read_mask
 from workbench.data.reading import to_display
 from workbench.data.source import Item
 from workbench.errors import UserError
+from workbench.overlays import mask_overlay
 from workbench.task import IGNORE
 
 SIDE = 192
 """Illustrations are at most so high and wide."""
 MOST = 3
 """So many a finding."""
-
-COLOURS = np.array(
-    [
-        *[(0, 0, 0), (230, 97, 1), (0, 114, 178), (0, 158, 115), (240, 228, 66), (204, 121, 167), (86, 180, 233)],
-        *[(213, 94, 0), (148, 103, 189), (140, 86, 75), (127, 201, 127), (255, 255, 255)],
-    ],
-    np.uint8,
-)
-"""Of class ids, in turn; they can be told apart by those who do not see red and green."""
-IGNORED = np.array((120, 120, 120), np.uint8)
 
 
 def illustrated(examination: Examination, finding: Finding) -> Finding:
@@ -62,7 +54,7 @@ def gallery(examination: Examination, count: int = 8) -> tuple[Illustration, ...
 def _with_mask(examination: Examination, item: Item, labels: Labels) -> tuple[str, tuple[np.ndarray, ...]]:
     try:
         image = _picture(examination, item)
-        mask = _class_colours(read_mask(examination.source, item, labels))
+        mask = _class_colours(read_mask(examination.source, item, labels), labels)
     except UserError:
         return item.name, ()
     return item.name, (image, mask)
@@ -79,12 +71,10 @@ def _small(picture: np.ndarray, interpolation: int = cv2.INTER_AREA, side: int =
     return cv2.resize(picture, size, interpolation=interpolation if scale < 1 else cv2.INTER_NEAREST)
 
 
-def _class_colours(mask: np.ndarray) -> np.ndarray:
-    if mask.ndim == 3:
-        mask = (mask == 1).argmax(0) + (mask == 1).any(0)
-    picture = COLOURS[mask % len(COLOURS)]
-    picture[mask == IGNORE] = IGNORED
-    return _small(picture, cv2.INTER_NEAREST)
+def _class_colours(mask: np.ndarray, labels: Labels) -> np.ndarray:
+    task = complete_task(labels, int(mask.max(where=mask != IGNORE, initial=0)) + 1)
+    nothing = np.zeros((*mask.shape[-2:], 3), np.uint8)
+    return _small(mask_overlay(nothing, mask, task, opacity=1.0, contours=0), cv2.INTER_NEAREST)
 
 
 def _as_stored(stored: np.ndarray) -> np.ndarray:
@@ -107,7 +97,7 @@ def _before_and_after(examination: Examination, finding: Finding) -> Iterator[Il
         try:
             pictures = [_picture(examination, item), _as_stored(examination.source.read_raw_mask(item))]
             if labels is not None:
-                pictures.append(_class_colours(read_mask(examination.source, item, labels)))
+                pictures.append(_class_colours(read_mask(examination.source, item, labels), labels))
         except UserError:
             continue
         caption = f"{short(item.name)}: picture, mask as stored" + (
@@ -156,7 +146,7 @@ def _assembled(examination: Examination, finding: Finding) -> Iterator[Illustrat
         for (row, column), tile in tiles.items():
             top, left = row * (height + 1), column * (width + 1)
             whole[top : top + tile.shape[0], left : left + tile.shape[1]] = tile
-        caption = f"{len(places)} tiles: {listed(map(short, group), 2)}"
+        caption = f"{len(places)} tiles: {short(group[0], 16)} and others"
         yield Illustration(caption, (_small(whole, side=2 * SIDE),))
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+import os
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from multiprocessing import get_context
 from typing import NamedTuple
@@ -25,6 +27,8 @@ VALUES = 1024
 """The most frequent values of a mask that are counted one by one."""
 SOFT = 0.2
 """Masks with a larger share of in-between values along their borders are soft; hard ones stay below 0.05."""
+AT_ONCE = 8
+"""Pictures that a process takes at a time."""
 FEW = 48
 """So few pictures are not worth starting processes for."""
 
@@ -32,8 +36,10 @@ FEW = 48
 class Plane(NamedTuple):
     """A mask as stored, or one class of a multilabel mask."""
 
-    values: dict[int, int]
-    """Stored value (a colour as 0xRRGGBB) to its number of pixels."""
+    stored: np.ndarray
+    """The values that occur (colours as 0xRRGGBB), the most frequent first."""
+    counts: np.ndarray
+    """How many pixels have each."""
     is_colour: bool
     between: float
     """The share of pixels at borders whose value lies strictly between those around it; next to none in hard masks."""
@@ -41,9 +47,14 @@ class Plane(NamedTuple):
     """How many pixels wide the way from the lower half to the upper half of the values is."""
 
     @property
+    def values(self) -> dict[int, int]:
+        """Stored value to its number of pixels."""
+        return dict(zip(self.stored.tolist(), self.counts.tolist(), strict=True))
+
+    @property
     def is_soft(self) -> bool:
         """Whether values between those of the classes lie along its borders."""
-        return self.between > SOFT and len(self.values) > 2
+        return self.between > SOFT and len(self.stored) > 2
 
 
 class PictureLook(NamedTuple):
@@ -84,7 +95,7 @@ class MaskLook(NamedTuple):
     @property
     def values(self) -> set[int]:
         """The stored values of all planes."""
-        return {value for plane in self.planes for value in plane.values}
+        return {value for plane in self.planes for value in plane.stored.tolist()}
 
     @property
     def is_soft(self) -> bool:
@@ -101,25 +112,36 @@ class Look(NamedTuple):
     mask_error: str = ""
 
 
-def look_at_all(source: Source, progress: Callable[[int, int], None] | None = None, workers: int = 1) -> Iterator[Look]:
-    """A look at every item, in order; several processes share the work where there is enough of it."""
-    items = source.items
-    for done, found in enumerate(_looks(source, items, workers), start=1):
+def look_at_all(
+    source: Source, progress: Callable[[int, int], None] | None = None, workers: int | None = None
+) -> Iterator[Look]:
+    """A look at every item, in order; `workers` processes share the work (None: one a core) where it is worth it."""
+    for done, found in enumerate(_looks(source, workers or _cores()), start=1):
         yield found
         if progress:
-            progress(done, len(items))
+            progress(done, len(source.items))
 
 
-def _looks(source: Source, items: Sequence[Item], workers: int) -> Iterator[Look]:
-    bare = source.keep(())
-    if workers < 2 or len(items) <= FEW:
-        yield from map(partial(look, bare), items)
+def _looks(source: Source, workers: int) -> Iterator[Look]:
+    look_at = partial(look, source.keep(()))
+    if workers == 1 or len(source.items) <= FEW:
+        yield from map(look_at, source.items)
         return
-    with ProcessPoolExecutor(workers, get_context("spawn"), initializer=cv2.setNumThreads, initargs=(1,)) as pool:
+    context = get_context("forkserver" if os.name == "posix" else "spawn")
+    with ProcessPoolExecutor(workers, context, initializer=cv2.setNumThreads, initargs=(1,)) as pool:
         try:
-            yield from pool.map(partial(look, bare), items, chunksize=8)
+            yield from pool.map(look_at, source.items, chunksize=AT_ONCE)
+        except BrokenProcessPool as error:
+            raise UserError(
+                "A process that read pictures died: the memory was full, a file crashed its decoder, or a script that "
+                "checks lacks `if __name__ == '__main__':`. With workers=1 it is done in one process."
+            ) from error
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def look(source: Source, item: Item) -> Look:
@@ -199,9 +221,8 @@ def _look_at_plane(plane: np.ndarray) -> Plane:
     else:
         values, counts = np.unique(packed, return_counts=True)
     most = np.argsort(-counts, kind="stable")[:VALUES]
-    listed = dict(zip(values[most].tolist(), counts[most].tolist(), strict=True))
     between, ramp = _softness(plane) if len(values) > 2 else (0.0, 0.0)
-    return Plane(listed, is_colour, between, ramp)
+    return Plane(values[most], counts[most], is_colour, between, ramp)
 
 
 def _softness(plane: np.ndarray) -> tuple[float, float]:

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from workbench.data.counting import named, plural
 from workbench.data.doctor.examination import Examination
-from workbench.data.doctor.findings import Finding, Mend, listed, plural
+from workbench.data.doctor.findings import Finding, Mend
 from workbench.data.doctor.look import MaskLook
 from workbench.data.doctor.values import BINARY
 from workbench.task import IGNORE
@@ -85,7 +86,7 @@ def _mend(examination: Examination, kind: str) -> Mend | None:
     if proposal is None or kind not in examination.mended_kinds:
         return None
     pairs = [f"{value} is {_class_of(number)}" for value, number in config.mask_values.items()]
-    sentence = f"Map mask values: {listed(pairs, 8)}" if pairs else ""
+    sentence = f"Map mask values: {named(pairs, 8)}" if pairs else ""
     if proposal.snap:
         sentence += "; any other value takes the nearest class" if pairs else "Give mask values the nearest class"
     return Mend(f"{sentence}.", {"mask_values": config.mask_values, "snap_mask_values": config.snap_mask_values})
@@ -259,7 +260,7 @@ def balance(examination: Examination) -> Iterator[Finding]:
             "missing_classes",
             "warning",
             f"{plural(len(missing), 'class')} of {len(task.classes)} "
-            f"never occur{'s' if len(missing) == 1 else ''}: {listed(missing, 8)}.",
+            f"never occur{'s' if len(missing) == 1 else ''}: {named(missing, 8)}.",
             "Nothing can be learned about them, and their scores are nan.",
             advice="Leave them out of the classes, or add pictures that show them.",
         )

@@ -11,7 +11,8 @@ from textwrap import wrap
 from typing import Any
 
 from workbench.config import DataConfig
-from workbench.data.doctor.findings import SEVERITIES, Finding, Illustration, listed, plural, short
+from workbench.data.counting import named, plural, short
+from workbench.data.doctor.findings import SEVERITIES, Finding, Illustration
 from workbench.data.doctor.summary import Summary
 from workbench.data.splits import Splits, write_groups, write_splits
 
@@ -41,10 +42,10 @@ class Report:
     @property
     def refusal(self) -> str:
         """Why training could only give nan or nothing; empty where it could give more."""
-        reason = self._reason(self.findings)
-        if not reason or not self.mends:
-            return reason
-        return f"{reason} --fix mends {'some of it' if self.refusal_after_mends else 'it'}."
+        before, after = self._reason(self.findings), self.refusal_after_mends
+        if before == after:
+            return before
+        return f"{before} --fix mends {'some of it' if after else 'it'}."
 
     @property
     def refusal_after_mends(self) -> str:
@@ -112,7 +113,7 @@ class Report:
     def headline(self) -> str:
         """How many findings there are of each severity."""
         counts = Counter(finding.severity for finding in self.findings)
-        told = listed(plural(counts[severity], severity) for severity in SEVERITIES if counts[severity])
+        told = named(plural(counts[severity], severity) for severity in SEVERITIES if counts[severity])
         return f"{self.config.path}: {told or 'nothing to find fault with'}."
 
     def as_json(self) -> str:
@@ -143,7 +144,7 @@ def _finding_text(finding: Finding) -> str:
         return _hanging(start, f"{finding.title} {finding.explanation}".rstrip())
     details = [finding.explanation]
     if finding.files:
-        details.append(f"Which: {listed(map(short, finding.files))}.")
+        details.append(f"Which: {named(map(short, finding.files))}.")
     if finding.mend:
         details.append("Mend: --fix does it, see below." + (f" Or: {finding.advice}" if finding.advice else ""))
     elif finding.advice:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from workbench.data.counting import named
 from workbench.data.doctor.examination import Examination
-from workbench.data.doctor.findings import listed
 from workbench.task import IGNORE
 
 WORDS = {"uint8": "8-bit", "uint16": "16-bit", "float32": "decimal"}
@@ -52,7 +52,7 @@ class Summary:
         lines = [
             ("Layout", self.report),
             ("Pictures", f"{self.pictures:,}, of which {self.usable:,} can be used"),
-            ("Splits", listed(f"{count:,} {split}" for split, count in self.splits.items()) or "none of its own"),
+            ("Splits", named(f"{count:,} {split}" for split, count in self.splits.items()) or "none of its own"),
             ("Sizes", _counts(self.sizes)),
             ("Stored as", f"{_counts(self.formats)}; {_counts(self.types)}; channels {_counts(self.channels)}"),
             (
@@ -127,7 +127,7 @@ def _counted(values: Iterable[str]) -> dict[str, int]:
 def _counts(counts: dict[str, int]) -> str:
     if len(counts) == 1:
         return next(iter(counts))
-    return listed((f"{count:,} {value}" for value, count in counts.items()), 5)
+    return named((f"{count:,} {value}" for value, count in counts.items()), 5)
 
 
 def _percent(share: float) -> str:
