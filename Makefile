@@ -13,7 +13,7 @@ NOTEBOOKS := $(VENV)/.installed-notebooks-$(notdir $(PYTHON))
 DEV := $(VENV)/.installed-dev-$(notdir $(PYTHON))
 
 .DEFAULT_GOAL := help
-.PHONY: help app lab test test-fast check format bench clean
+.PHONY: help app lab test test-fast check format tree bench clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -e 's/:[^#]*## /|/' | awk -F'|' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -38,6 +38,9 @@ check: $(DEV) ## Lint, format and types, without changing a file
 format: $(DEV) ## Put the code into the project's format
 	$(RUN) ruff check --fix .
 	$(RUN) ruff format .
+
+tree: $(DEV) ## Bring the README's tree up to date
+	@$(BIN)/python tests/readme_tree.py
 
 bench: $(DEV) ## Run the measurements that the README quotes
 	@for script in benchmarks/*.py; do echo "$$script"; $(BIN)/python $$script || exit 1; done

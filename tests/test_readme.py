@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import re
 import shlex
 import subprocess
@@ -11,6 +10,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import readme_tree
 
 from workbench import cli
 
@@ -22,7 +22,7 @@ COMMANDS = [
     *(line.partition("  #")[0].strip() for language, code in BLOCKS if language == "sh" for line in code.splitlines()),
     *re.findall(r"`((?:pip|make|workbench) [^`]+)`", README),
 ]
-TREE = next(code for language, code in BLOCKS if language == "text")
+TREE = readme_tree.told(README)
 
 
 @pytest.mark.parametrize("code", EXAMPLES, ids=range(len(EXAMPLES)))
@@ -94,40 +94,29 @@ def test_links_and_pictures_are_there():
     assert [target for target in targets if not (ROOT / target).exists()] == []
 
 
-def tree() -> dict[str, str]:
-    """Path to phrase, from the indented block."""
-    paths: dict[str, str] = {}
-    folders: list[str] = []
-    for line in TREE.splitlines():
-        indent, name, phrase = re.fullmatch(r"((?:  )*)(\S+)(?:  +(.+))?", line).groups()
-        folders[len(indent) // 2 :] = [name]
-        paths["".join(folders)] = phrase or ""
-    return paths
-
-
-def expected() -> list[str]:
-    """Every module of the package (a folder stands for its __init__), and every file at the top."""
-    modules = [path for path in sorted((ROOT / "workbench").rglob("*.py")) if path.name != "__init__.py"]
-    top = [path for path in sorted(ROOT.iterdir()) if path.is_file() and not path.name.startswith(".")]
-    return [path.relative_to(ROOT).as_posix() for path in [*top, *modules]]
-
-
 def test_the_tree_names_what_is_there():
-    missing = [path for path in tree() if not (ROOT / path).exists()]
-    assert not missing, f"README's tree names what is not there; take out: {missing}"
+    gone = [path for path in TREE if not (ROOT / path).exists()]
+    assert not gone, f"README's tree names what is gone; `make tree` takes it out: {gone}"
 
 
 def test_every_line_of_the_tree_has_a_phrase():
-    assert not [path for path, phrase in tree().items() if not phrase]
+    assert not [path for path, phrase in TREE.items() if not phrase]
 
 
-@pytest.mark.parametrize("path", expected())
+@pytest.mark.parametrize("path", readme_tree.expected())
 def test_the_tree_names_every_file(path):
-    assert path in tree(), f"README's tree lacks {path}; add the line:\n{suggestion(path)}"
+    line = f"{readme_tree.name(path)}  {readme_tree.phrase_of(path)}"
+    assert path in TREE, f"README's tree lacks {path}; `make tree` adds the line:\n{line}"
 
 
-def suggestion(path: str) -> str:
-    name = "  " * path.count("/") + Path(path).name
-    text = (ROOT / path).read_text(encoding="utf-8")
-    phrase = (ast.get_docstring(ast.parse(text)) or "").partition("\n")[0] if path.endswith(".py") else ""
-    return f"{name:<26}  {phrase or 'what it is, in a phrase'}"
+def test_make_tree_leaves_a_true_tree_as_it_is():
+    true = readme_tree.up_to_date(README)
+    assert readme_tree.up_to_date(true) == true
+
+
+def test_make_tree_adds_what_is_new_and_takes_out_what_is_gone():
+    old = "# T\n```text\ngone.py  it went\nREADME.md  by hand\nworkbench/  package\n  cli.py  by hand too\n```\n"
+    new = readme_tree.told(readme_tree.up_to_date(old))
+    assert set(new) == set(readme_tree.expected())
+    assert (new["README.md"], new["workbench/cli.py"]) == ("by hand", "by hand too")
+    assert new["workbench/errors.py"] == "The one exception for mistakes that the user can mend"
