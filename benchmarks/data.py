@@ -133,7 +133,6 @@ def by_two_processes(pairs: list[Pair]) -> None:
 
 def epoch_of(prepared: Prepared, config: DataConfig, augmentation: str, workers: int = 0) -> Callable[[], None]:
     dataset = training_dataset(prepared, config.model_copy(update={"augmentation": augmentation}))
-    dataset.numbers = tuple(range(len(prepared.names)))
     batches = loader(dataset, 16, shuffle=True, workers=workers)
 
     def run() -> None:

@@ -213,6 +213,13 @@ def test_every_layout_finds_its_own(tmp_path):
         assert open_source(path, layout).items == open_source(path).items
 
 
+def test_a_folder_called_shapes(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    trees.make_folder(tmp_path / "shapes", 2)
+    assert open_source("./shapes").layout == "folder"
+    assert open_source("shapes").layout == "shapes"
+
+
 def refused(path, **options):
     with pytest.raises(UserError) as error:
         open_source(path, **options)

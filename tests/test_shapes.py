@@ -90,9 +90,9 @@ def test_they_are_drawn_fast():
     source = open_source("shapes", count=120, difficulty=0.5)
     times = []
     for start in range(0, 120, 20):
-        began = time.perf_counter()
+        began = time.process_time()
         for item in source.items[start : start + 20]:
             source.read_image(item)
             source.read_raw_mask(item)
-        times.append(time.perf_counter() - began)
-    assert 20 / min(times) > 300  # about 1,000 on one core that has nothing else to do
+        times.append(time.process_time() - began)
+    assert 20 / min(times) > 300  # about 1,000 on one core of 2024

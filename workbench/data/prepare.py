@@ -8,6 +8,7 @@ import logging
 import multiprocessing
 import os
 import shutil
+import signal
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -162,6 +163,7 @@ def _start_worker(job: Job) -> None:
     import cv2
 
     cv2.setNumThreads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that waits for this one stops it
     _job = job
 
 
@@ -213,7 +215,10 @@ def _locked(out: Path) -> Iterator[None]:
         raise UserError(f"{out} is a file: name a folder to prepare into.")
     if out.is_dir() and any(out.iterdir()) and not (out / ".lock").exists():
         raise UserError(f"{out} holds other files: name a new folder, or one that was prepared before.")
-    out.mkdir(parents=True, exist_ok=True)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"The folder {out} cannot be made: {error.strerror}.") from error
     lock = FileLock(out / ".lock")
     try:
         lock.acquire(timeout=0)

@@ -26,10 +26,12 @@ def open_source(path: str | Path, layout: str = "auto", **options: Any) -> Sourc
     """
     if layout != "auto" and layout not in LAYOUTS:
         raise choices("layout", layout, [*LAYOUTS, "auto"])
+    place = Path(path)
     if not shapes.is_shapes(path):
-        _check_folder(Path(path))
+        _check_folder(place)
+        place = place.absolute()
     for candidate in LAYOUTS.values() if layout == "auto" else [LAYOUTS[layout]]:
-        root = candidate.find(Path(path))
+        root = candidate.find(place)
         if root is not None:
             source = candidate.open(root, **_checked(candidate, options))
             _refuse_same_names(source)

@@ -6,6 +6,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path, PurePath
 
 from workbench.data.counting import count_of, named
@@ -36,7 +37,7 @@ def open_folder(root: Path, axis: int | None = None) -> Source:
     items = _items(root, pairs, axis)
     splits = {item.split for item in items}
     if "train" not in splits or len(splits - {None}) < 2 or None in splits:
-        items = [_without_split(item) for item in items]
+        items = [replace(item, split=None) for item in items]
     images_alone = tuple(root / path for path in pairs.images_alone)
     masks_alone = tuple(root / path for path in pairs.masks_alone)
     return Source(
@@ -105,25 +106,22 @@ def _slices(item: Item) -> list[Item]:
     """One item a slice of a volume; a file that cannot be read stays one item, to be told when it is read."""
     assert item.image is not None
     try:
-        counts = [read_facts(path, axis=item.axis).slices for path in (item.image, *item.masks)]
+        count = read_facts(item.image, axis=item.axis).slices
+        others = [read_facts(path, axis=item.axis).slices for path in item.masks if count > 1]
     except UserError:
         return [item]
-    if counts[0] == 1:
+    if count == 1:
         return [item]
-    if len(set(counts)) > 1:
-        raise UserError(
-            f"{item.image} has {counts[0]} slices, but its mask {item.masks[0]} has {counts[1]}: "
-            "give every slice a mask."
-        )
-    digits = len(str(counts[0] - 1))
+    for path, other in zip(item.masks, others, strict=True):
+        if other != count:
+            raise UserError(
+                f"{item.image} has {count} slices, but its mask {path} has {other}: give every slice a mask."
+            )
+    digits = len(str(count - 1))
     return [
-        Item(f"{item.name}_slice{index:0{digits}d}", item.image, item.masks, item.split, item.name, index, item.axis)
-        for index in range(counts[0])
+        replace(item, name=f"{item.name}_slice{index:0{digits}d}", group=item.name, index=index)
+        for index in range(count)
     ]
-
-
-def _without_split(item: Item) -> Item:
-    return Item(item.name, item.image, item.masks, None, item.group, item.index, item.axis)
 
 
 def _report(pairs: Pairs, items: Sequence[Item]) -> str:

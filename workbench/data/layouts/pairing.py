@@ -6,9 +6,9 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import PurePath
 
-from workbench.data.reading import PICTURE_SUFFIXES
 from workbench.errors import UserError
 
 MASK_WORDS = {
@@ -69,6 +69,8 @@ class Named:
 
     path: PurePath
     stem: str
+    bare: str
+    """The stem without the words that only say picture or mask."""
     is_mask: bool
     context: tuple[str, ...]
     """The folders above without the words for pictures and masks."""
@@ -88,17 +90,18 @@ class Pairs:
 
 def stem_of(path: PurePath) -> str:
     """The name without its suffix, which may be a double one (.nii.gz)."""
-    suffix = max((s for s in PICTURE_SUFFIXES if path.name.lower().endswith(s)), key=len, default=path.suffix)
-    return path.name[: len(path.name) - len(suffix)]
+    name = path.name
+    return name[:-7] if name.lower().endswith(".nii.gz") else name[: len(name) - len(path.suffix)]
 
 
-def words(text: str) -> list[str]:
+@lru_cache(maxsize=4096)  # most names are those of the same few folders
+def words(text: str) -> tuple[str, ...]:
     """The words of a name, split at separators, digits and capitals, in lower case."""
-    return [word.lower() for word in WORD.findall(text)]
+    return tuple(word.lower() for word in WORD.findall(text))
 
 
 def bare(stem: str) -> str:
-    """A stem without the words that only say picture or mask: `t2_seg-manual` and `img_t2` are both `t2`."""
+    """A stem without the words that only say picture or mask: `t2_seg-manual` and `img_t2` both give `t2`."""
     rest = WORDS_IN_STEM.sub("", stem.lower())
     rest = re.sub(rf"([{re.escape(SEPARATORS)}])[{re.escape(SEPARATORS)}]+", r"\1", rest).strip(SEPARATORS)
     return rest or stem.lower()
@@ -114,13 +117,14 @@ def name_files(paths: Iterable[PurePath]) -> list[Named]:
     paths = sorted(paths)
     mask_folders = any(_folder_says_mask(path) for path in paths)
     siblings: dict[tuple[PurePath, str], list[PurePath]] = defaultdict(list)
-    for path in paths:
-        siblings[path.parent, bare(stem_of(path))].append(path)
+    bares = [bare(stem_of(path)) for path in paths]
+    for path, rest in zip(paths, bares, strict=True):
+        siblings[path.parent, rest].append(path)
     named = []
-    for path in paths:
-        is_mask = _is_mask(path, siblings[path.parent, bare(stem_of(path))], mask_folders)
+    for path, rest in zip(paths, bares, strict=True):
+        is_mask = _is_mask(path, siblings[path.parent, rest], mask_folders)
         context = tuple(filter(None, map(_context, path.parent.parts)))
-        named.append(Named(path, stem_of(path), is_mask, context, split_of(path.parent.parts)))
+        named.append(Named(path, stem_of(path), rest, is_mask, context, split_of(path.parent.parts)))
     return named
 
 
@@ -165,11 +169,11 @@ def pair(files: Sequence[Named]) -> Pairs:
     cut_image, cut_mask = _without_common_ends(images), _without_common_ends(masks)
     stages: list[tuple[Callable[[Named], Key], Callable[[Named], Key], bool]] = [
         (lambda f: (f.context, f.stem), lambda f: (f.context, f.stem), False),
-        (lambda f: (f.context, bare(f.stem)), lambda f: (f.context, bare(f.stem)), False),
+        (lambda f: (f.context, f.bare), lambda f: (f.context, f.bare), False),
         (lambda f: (f.context, f.stem), lambda f: (f.context[:-1], f.stem), True),
-        (lambda f: (f.context, bare(f.stem)), lambda f: (f.context[:-1], bare(f.stem)), True),
+        (lambda f: (f.context, f.bare), lambda f: (f.context[:-1], f.bare), True),
         (lambda f: (f.context, cut_image(f)), lambda f: (f.context, cut_mask(f)), False),
-        (lambda f: ((), bare(f.stem)), lambda f: ((), bare(f.stem)), False),
+        (lambda f: ((), f.bare), lambda f: ((), f.bare), False),
         (lambda f: ((), cut_image(f)), lambda f: ((), cut_mask(f)), False),
     ]
     found: dict[Named, dict[str, PurePath]] = {}
