@@ -14,7 +14,8 @@ from collections.abc import Callable, Mapping, Sequence
 import tyro
 
 import workbench
-from workbench.commands import app, data, devices, models
+from workbench.commands import app, data, devices, models, runs, train
+from workbench.commands.knobs import as_knobs, list_of_knobs, takes_knobs
 from workbench.errors import UserError, choices
 
 COMMANDS: Mapping[str, Callable[..., None]] = {
@@ -25,6 +26,15 @@ COMMANDS: Mapping[str, Callable[..., None]] = {
     "data check": data.check,
     "data prepare": data.prepare,
     "data split": data.split,
+    "train": train.train,
+    "runs": runs.list_all,
+    "runs show": runs.show,
+    "runs watch": runs.watch_one,
+    "runs stop": runs.stop,
+    "runs resume": runs.resume,
+    "runs delete": runs.delete,
+    "runs export": runs.export,
+    "runs plot": runs.plot,
 }
 """What follows `workbench`, of one word or two (`data check`), to the function that does it."""
 
@@ -55,14 +65,26 @@ def _run(words: list[str]) -> None:
     for length in (2, 1):
         name = " ".join(words[:length])
         if name in COMMANDS:
-            options = (tyro.conf.FlagCreatePairsOff, tyro.conf.DisallowNone)
-            tyro.cli(COMMANDS[name], prog=f"workbench {name}", args=words[length:], config=options)
+            _call(name, words[length:])
             return
     group = {name: command for name, command in COMMANDS.items() if name.startswith(f"{words[0]} ")}
     if group and words[1:] in ([], ["-h"], ["--help"]):
         print(_overview(group))
         return
     raise choices("command", " ".join(words[:2] if group else words[:1]), group or COMMANDS)
+
+
+def _call(name: str, words: list[str]) -> None:
+    command = COMMANDS[name]
+    if takes_knobs(command):
+        words = as_knobs(command, words)
+    options = (tyro.conf.FlagCreatePairsOff, tyro.conf.DisallowNone)
+    try:
+        tyro.cli(command, prog=f"workbench {name}", args=words, config=options)
+    except SystemExit:
+        if takes_knobs(command) and {"-h", "--help"} & set(words):
+            print(list_of_knobs())
+        raise
 
 
 def _overview(commands: Mapping[str, Callable[..., None]]) -> str:

@@ -1,4 +1,4 @@
-"""Every knob of a run on one screen: RunConfig = DataConfig + ModelConfig + TrainingConfig, YAML in and out.
+"""Every knob of a run: RunConfig = DataConfig + ModelConfig + TrainingConfig + RecordingConfig, YAML in and out.
 
 Types and ranges are checked here; names (of a model, a loss, a layout ...) by the table that owns them.
 """
@@ -12,10 +12,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from workbench.errors import UserError, choices
 from workbench.knobs import Knobs, override
+
+
+def _comma_separated(value: Any) -> Any:
+    return tuple(word.strip() for word in value.split(",") if word.strip()) if isinstance(value, str) else value
 
 
 class Preprocessing(Knobs):
@@ -58,7 +62,10 @@ class ModelConfig(Knobs):
 class DataConfig(Knobs):
     """Which pictures, how they are split, and how they become samples."""
 
-    path: str = Field("shapes", description="The folder of pictures and masks, or `shapes` for the synthetic ones.")
+    path: str = Field(
+        "shapes",
+        description="The folder of pictures and masks, or drawn ones: shapes, shapes:multiclass or shapes:multilabel.",
+    )
     layout: str = Field("auto", description="How files lie in the folder; auto finds it.")
     options: dict[str, Any] = Field(
         default_factory=dict,
@@ -230,12 +237,31 @@ class TrainingConfig(Knobs):
     hardware: HardwareConfig = Field(default_factory=HardwareConfig, description="What it runs on, and how fast.")
 
 
+class RecordingConfig(Knobs):
+    """What a run keeps, and whom it tells."""
+
+    previews: int = Field(4, ge=0, description="How many validation pictures are kept with their maps at each epoch.")
+    checkpoint_minutes: float = Field(
+        10.0,
+        ge=0,
+        description="Within an epoch, a checkpoint is written when the last one is as old as this. At the end of an "
+        "epoch one is written unless writing takes more than a twentieth of the time.",
+    )
+    keep_checkpoints: int = Field(2, ge=1, description="How many checkpoints are kept beside the best model.")
+    trackers: Annotated[tuple[str, ...], BeforeValidator(_comma_separated)] = Field(
+        (),
+        description="Where losses and scores are mirrored: tensorboard for its event files, or another tracker that "
+        "Accelerate knows, such as wandb or mlflow; several with commas.",
+    )
+
+
 class RunConfig(Knobs):
     """All it takes to start a run, or to start it again."""
 
     data: DataConfig = Field(default_factory=DataConfig, description="Which pictures, and how they become samples.")
     model: ModelConfig = Field(default_factory=ModelConfig, description="Which network, and its size.")
     training: TrainingConfig = Field(default_factory=TrainingConfig, description="How the model is trained.")
+    recording: RecordingConfig = Field(default_factory=RecordingConfig, description="What is kept of it.")
 
 
 def presets() -> dict[str, Path]:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
+
+from workbench.errors import UserError
 
 if TYPE_CHECKING:
     from workbench.devices import Reading
     from workbench.models import ModelFacts
+    from workbench.runs.run import Run
 
 UNKNOWN = "–"
 GIB = 2**30
@@ -77,6 +81,29 @@ def _device_row(reading: Reading) -> tuple[Value, ...]:
         None if reading.temperature is None else round(reading.temperature),
         None if reading.power is None else round(reading.power),
     )
+
+
+def run_table(runs: Iterable[Run]) -> Table:
+    """A row a run."""
+    titles = ("Run", "State", "Epoch", "of", "Best score", "Device", "Age")
+    return Table(titles, [_run_row(run) for run in runs])
+
+
+def _run_row(run: Run) -> tuple[Value, ...]:
+    try:
+        status, best, age = run.status(), run.best(), time.time() - run.created
+    except UserError as error:  # one damaged run must not hide the others
+        return (run.name, f"unreadable: {error}", None, None, None, UNKNOWN, UNKNOWN)
+    score = best.get("score") if best else None
+    return (run.name, status.state, status.epoch, status.epochs, score, status.device or UNKNOWN, _age(age))
+
+
+def _age(seconds: float) -> str:
+    """The two largest units, such as 3 h 20 min."""
+    minutes, hours, days = int(seconds // 60), int(seconds // 3600), int(seconds // 86400)
+    if days:
+        return f"{days} d {hours % 24} h"
+    return f"{hours} h {minutes % 60} min" if hours else f"{minutes} min"
 
 
 def _gib(size: int | None) -> float | None:

@@ -1,0 +1,60 @@
+"""Training from the command line: asks for a run, and watches it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import Positional, UseAppendAction
+
+from workbench.commands.knobs import parsed
+from workbench.commands.watch import tell_end, watch
+from workbench.config import load_config, presets
+from workbench.errors import UserError
+from workbench.runs.run import Run, find_run
+
+
+def train(
+    source: Positional[str] = "",
+    data: str | None = None,
+    name: str | None = None,
+    epochs: int | None = None,
+    resume: str | None = None,
+    runs: Path = Path("runs"),
+    detach: bool = False,
+    knob: Annotated[tuple[str, ...], UseAppendAction] = (),
+) -> None:
+    """Train a model in a process of its own and watch it; Ctrl-C stops it with a usable model and a resumable state.
+
+    Args:
+        source: A preset, or the YAML file of a configuration.
+        data: The folder of pictures and masks, or `shapes`.
+        name: What the run is called; by default after its model and the time.
+        epochs: Passes over the training pictures; with --resume the new end of a longer training.
+        resume: The run to go on with, by its name or folder, instead of a new one.
+        runs: The folder of all runs; prepared data lies there too.
+        detach: Start it in the background and return; `workbench runs` tells how it is.
+        knob: Any knob of the configuration as NAME=VALUE; --NAME VALUE is the same.
+    """
+    changes: dict[str, object] = {**parsed(knob)}
+    changes |= {path: value for path, value in (("data.path", data), ("training.epochs", epochs)) if value is not None}
+    if resume:
+        if source or name:
+            raise UserError("A run that is resumed has its configuration and name: leave out everything but changes.")
+        run = find_run(resume, runs)
+        run.resume(changes)
+        follow(run, detach)
+        return
+    if not source:
+        raise UserError(f"What shall be trained? Give a YAML file or one of the presets {', '.join(presets())}.")
+    run = Run.start(load_config(source, changes), runs, name)
+    follow(run, detach)
+
+
+def follow(run: Run, detach: bool) -> None:
+    """Tell where the run is, and watch it unless it is to be left alone."""
+    print(f"Run {run.name} in {run.folder}")
+    if detach:
+        print(f"It works in the background; to watch it: workbench runs watch {run.name}")
+    else:
+        tell_end(run, watch(run))

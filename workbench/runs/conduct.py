@@ -1,0 +1,175 @@
+"""A run from its data to its best model: prepare, wait for the device, train. Knows no signals and no exit status."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Literal
+
+import torch
+
+from workbench.config import HardwareConfig, RunConfig
+from workbench.data.dataset import evaluation_dataset, training_dataset
+from workbench.data.prepared import Prepared, open_prepared
+from workbench.errors import UserError
+from workbench.models import SegmentationModel, model_from_config
+from workbench.runs.checkpoints import Checkpoint, load_checkpoint
+from workbench.runs.environment import note_environment
+from workbench.runs.preparing import prepare_for, prepared_folder
+from workbench.runs.queue import turn
+from workbench.runs.recorder import Recorder
+from workbench.runs.reporter import Reporter
+from workbench.runs.run import Run
+from workbench.runs.trackers import check_trackers
+from workbench.training import Progress, Trainer
+
+
+def conduct(run: Run, reporter: Reporter) -> Literal["stopped", "finished"]:
+    """Do all that is left to do of a run."""
+    config = run.config
+    check_trackers(config.recording.trackers)
+    prepared = _prepare(run, config, reporter)
+    checkpoint = load_checkpoint(run.checkpoints)
+    _refuse_other_data(run, checkpoint, prepared)
+    note_environment(
+        run.folder / "environment.json",
+        seeds={"training": config.training.seed, "split": config.data.split_seed},
+        data={"fingerprint": prepared.facts["fingerprint"], "splits": prepared.facts["splits"]},
+        resumed_from=checkpoint.step if checkpoint else None,
+    )
+    devices = devices_of(config.training.hardware)
+    told = ", ".join(devices)
+
+    def waiting(device: str, ahead: list[str]) -> None:
+        reporter.check_stop()
+        place = f" behind {', '.join(ahead)}: number {len(ahead)} in the queue" if ahead else ""
+        reporter.tell("queued", device=told, detail=f"Waiting for {device}{place}.")
+
+    with turn(devices, run.name, waiting):
+        reporter.check_stop()
+        reporter.tell("running", device=told, detail="Building the model.")
+        trainer = create_trainer(config, prepared, checkpoint)
+        return _train(run, config, trainer, prepared, checkpoint, reporter)
+
+
+def create_trainer(config: RunConfig, prepared: Prepared, checkpoint: Checkpoint | None = None) -> Trainer:
+    """The trainer of a run, at the state of a checkpoint if there is one."""
+    train = training_dataset(prepared, config.data, config.training.seed)
+    valid = evaluation_dataset(prepared, config.data) if _wants_validation(config, prepared) else None
+    if not len(train):
+        raise UserError("The train split is empty: give it pictures, or change data.fractions.")
+    model = _create_model(config, prepared, train[0].image.shape[0], fresh=checkpoint is None)
+    trainer = Trainer(config.training, model, train, valid, prepared.task)
+    if checkpoint:
+        trainer.load_state_dict(checkpoint.state)
+    return trainer
+
+
+def devices_of(hardware: HardwareConfig) -> list[str]:
+    """The names of the devices that a run occupies, the same whichever of them CUDA_VISIBLE_DEVICES shows."""
+    accelerator = torch.accelerator.current_accelerator(check_available=True)
+    if hardware.devices == "cpu" or accelerator is None:
+        return ["cpu"]
+    numbers = ["0"] if hardware.devices == "auto" else hardware.devices.split(",")
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if accelerator.type == "cuda" else []
+    shown = {str(number): name.strip() for number, name in enumerate(filter(None, visible))}
+    return [f"{accelerator.type}:{shown.get(number, number)}" for number in numbers]
+
+
+def _prepare(run: Run, config: RunConfig, reporter: Reporter) -> Prepared:
+    def tell(done: int, total: int) -> None:
+        reporter.check_stop()
+        reporter.tell("preparing", detail="Preparing the pictures.", prepared=done, pictures=total)
+
+    prepared = prepare_for(config.data, run.folder.parent, tell)
+    for sentence in prepared.facts["report"]:
+        print(sentence)
+    return prepared
+
+
+def _refuse_other_data(run: Run, checkpoint: Checkpoint | None, prepared: Prepared) -> None:
+    if checkpoint and checkpoint.fingerprint != prepared.facts["fingerprint"]:
+        raise UserError(
+            f"The pictures, masks or splits of {run.config.data.path} are not those that {run.name} began with: bring "
+            f"those back, or start a new run from its model, with --model.weights {run.best_model}."
+        )
+
+
+def _wants_validation(config: RunConfig, prepared: Prepared) -> bool:
+    """An empty split is refused, unless none was asked for."""
+    return bool(prepared.splits["valid"]) or config.data.fractions[1] > 0
+
+
+def _create_model(config: RunConfig, prepared: Prepared, in_channels: int, fresh: bool) -> SegmentationModel:
+    """New weights follow from the seed; those that a checkpoint will bring are not looked for."""
+    torch.manual_seed(config.training.seed)
+    model = config.model
+    if not fresh:
+        options = {**model.options, **({"encoder_weights": None} if "encoder_weights" in model.options else {})}
+        model = model.model_copy(update={"weights": None, "options": options})
+    return model_from_config(model, in_channels, prepared.task.channels)
+
+
+def _train(
+    run: Run, config: RunConfig, trainer: Trainer, prepared: Prepared, checkpoint: Checkpoint | None, reporter: Reporter
+) -> Literal["stopped", "finished"]:
+    if checkpoint and trainer.outcome == "early":
+        raise UserError(
+            f"{run.name} stopped early, with no new best in {config.training.early_stopping} validations: to go on all "
+            "the same, resume it with a larger --training.early_stopping, or with null for none."
+        )
+    resumed_from = checkpoint.step if checkpoint else (0 if run.history().records else None)
+    recorder = Recorder(run, config, trainer, prepared.facts["fingerprint"], resumed_from)
+    pace, last = Pace(), None
+    try:
+        for last in trainer:
+            recorder.see(last)
+            if reporter.stop_requested:
+                reporter.tell("stopping", detail="Saving the model and the state.")
+                trainer.stop()
+            else:
+                _tell(reporter, last, pace)
+        recorder.end(last)
+    finally:
+        recorder.close()
+    return "stopped" if trainer.outcome == "open" else "finished"
+
+
+class Pace:
+    """How fast it goes, from which follows how long it will take."""
+
+    def __init__(self) -> None:
+        self.started = time.monotonic()
+        self.first: int | None = None
+
+    def seconds_left(self, progress: Progress) -> float | None:
+        """None in the first step."""
+        if self.first is None:
+            self.first, self.started = progress.step, time.monotonic()
+        done = progress.step - self.first
+        return (time.monotonic() - self.started) / done * (progress.total_steps - progress.step) if done else None
+
+
+def _tell(reporter: Reporter, progress: Progress, pace: Pace) -> None:
+    validating = progress.split == "valid" and not progress.complete
+    reporter.tell(
+        epoch=progress.epoch,
+        epochs=progress.epochs,
+        step=progress.step,
+        total=progress.total_steps,
+        eta=pace.seconds_left(progress),
+        images_per_second=progress.images_per_second,
+        detail="Validating." if validating else "Training.",
+    )
+
+
+def train_along(run: Run) -> None:
+    """The part of a process beside the main one: the same steps on its own share of the pictures."""
+    while (status := run.status()).state in ("queued", "preparing"):
+        time.sleep(0.5)
+    if status.ended:
+        return
+    config = run.config
+    prepared = open_prepared(prepared_folder(config.data, run.folder.parent))
+    for _ in create_trainer(config, prepared, load_checkpoint(run.checkpoints)):
+        pass
