@@ -24,9 +24,7 @@ KEPT = 256 << 20
 
 def open_nifti(file: BinaryIO, path: Path, index: int, axis: int | None) -> Opened:
     """float32, or uint8 for a coloured volume; a fourth dimension of a few volumes becomes channels."""
-    packed = file.read(2) == b"\x1f\x8b"
-    file.seek(0)
-    volume = Volume(_header(gzip.GzipFile(fileobj=file) if packed else file, path), path, axis)
+    volume, packed = _volume(file, path, axis)
     check_index(path, index, volume.facts.slices)
 
     def values() -> np.ndarray:
@@ -87,6 +85,16 @@ class Volume:
             return np.stack([plane[name][..., 0] for name in self.dtype.names[:3]], axis=2)
         return plane.astype(np.float32) * self._slope + self._intercept
 
+    def stored(self, planes: np.ndarray) -> np.ndarray:
+        """Maps [slices, h, w] of all slices, as they are shown, to the order [x, y, z] of the file."""
+        across, row, column = (self._axes[axis] for axis in (self._across, self._row, self._column))
+        steps = (
+            -1 if self._backwards[self._across] else 1,
+            1 if self._backwards[self._row] else -1,
+            -1 if self._backwards[self._column] else 1,
+        )
+        return planes[:: steps[0], :: steps[1], :: steps[2]].transpose(np.argsort((across, row, column)))
+
     def _notes(self, oriented: bool) -> list[str]:
         notes = [f"slices from {AXES[self._across]}"]
         if (self._slope, self._intercept) != (1, 0):
@@ -96,6 +104,19 @@ class Volume:
         if not oriented:
             notes.append("no orientation in the file")
         return notes
+
+
+def in_file_order(path: Path, axis: int | None, planes: np.ndarray) -> np.ndarray:
+    """Maps [slices, h, w] of all slices of a NIfTI file's axis as a volume that lies on the file's own voxels."""
+    with path.open("rb") as file:
+        return _volume(file, path, axis)[0].stored(planes)
+
+
+def _volume(file: BinaryIO, path: Path, axis: int | None) -> tuple[Volume, bool]:
+    """What the header says, and whether the file is packed."""
+    packed = file.read(2) == b"\x1f\x8b"
+    file.seek(0)
+    return Volume(_header(gzip.GzipFile(fileobj=file) if packed else file, path), path, axis), packed
 
 
 def _header(stream: Any, path: Path) -> Any:

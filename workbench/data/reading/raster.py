@@ -94,23 +94,23 @@ def open_jpeg(file: BinaryIO, path: Path, index: int, axis: int | None) -> Opene
         start = file.tell()
         facts, turn = _described(image, path, "JPEG")
     size = image.size
+    one_scan = _one_scan(file, image, start)
 
     def picture(at_least: tuple[int, int] | None) -> np.ndarray:
         file.seek(0)
-        data = file.read()
-        if data.count(b"\xff\xda", start) > MOST_SCANS:
+        if not one_scan and file.read().count(b"\xff\xda", start) > MOST_SCANS:
             raise UserError(f"{path} is a JPEG of over {MOST_SCANS} scans, made to stall; save it anew as PNG.")
         if at_least:
             height, width = at_least[::-1] if turn.transpose else at_least
             image.draft(None, (width, height))
-        whole = data.find(b"\xff\xd9", start) >= 0
-        if whole and image.size == size and image.mode in ("L", "RGB"):
-            return turn.apply(_decoded(imagecodecs.jpeg8_decode, data))  # fast, but pads a cut file with grey
+        if image.size == size and image.mode in ("L", "RGB"):
+            file.seek(0)
+            data = file.read()
+            if data.rfind(b"\xff\xd9") >= start:  # this decoder is fast, but would pad a cut file with grey
+                return turn.apply(_decoded(imagecodecs.jpeg8_decode, data))
         return turn.apply(_pixels(image, MODES[image.mode].target))
 
-    bytes_a_pixel = 4 if image.mode in ("L", "RGB") else 7
-    if not _one_scan(file, image, start):
-        bytes_a_pixel += 2 * image.layers
+    bytes_a_pixel = (4 if image.mode in ("L", "RGB") else 7) + (0 if one_scan else 2 * image.layers)
     return Opened(facts, size_of(file) + size[0] * size[1] * bytes_a_pixel, picture, lambda: picture(None))
 
 
@@ -153,7 +153,7 @@ def open_png(file: BinaryIO, path: Path, index: int, axis: int | None) -> Opened
         return turn.apply(array // (255 // (2**bits - 1)) if colour == GREY and bits in (2, 4) else array)
 
     samples = facts.channels * 2 + 1 if colour & ALPHA else facts.channels
-    bytes_a_pixel = samples * bits // 8 if decoder else 7
+    bytes_a_pixel = samples * bits // 8 + bits // 16 * facts.channels if decoder else 7
     memory = 2 * size_of(file) + image.width * image.height * bytes_a_pixel
     return Opened(facts, memory, picture, stored)
 
