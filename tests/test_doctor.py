@@ -419,3 +419,20 @@ def test_groups_there_and_back_and_kept_together(tmp_path):
     (tmp_path / "bad.json").write_text("[1]")
     with pytest.raises(UserError, match="mapping"):
         read_groups(tmp_path / "bad.json", names)
+
+
+def test_mends_of_one_group_of_knobs_do_not_undo_each_other(tmp_path):
+    import tifffile
+
+    for number in range(12):
+        image, mask = draw_nuclei(np.random.default_rng(number))
+        four = np.dstack([image, image[:, :, :2]]).astype(np.uint16) * 4
+        write_sample(tmp_path, f"cell_{number}", image, mask)
+        (tmp_path / "images" / f"cell_{number}.png").unlink()
+        tifffile.imwrite(
+            tmp_path / "images" / f"cell_{number}.tif", four, photometric="minisblack", planarconfig="contig"
+        )
+    report = check(tmp_path, workers=1)
+    assert {"channels", "dim_pictures"} <= codes(report)
+    preprocessing = report.mended(DataConfig(path=str(tmp_path))).preprocessing
+    assert (preprocessing.channels, preprocessing.intensity) == ("as_is", "percentile")

@@ -27,5 +27,5 @@ def named(things: Iterable[object], most: int = 3) -> str:
 
 
 def short(name: str, most: int = 24) -> str:
-    """A name that is not too long for a line."""
-    return name if len(name) <= most else f"{name[: most - 1]}…"
+    """A name that is not too long for a line, with its beginning and its end."""
+    return name if len(name) <= most else f"{name[: most - 10]}…{name[-9:]}"

@@ -105,10 +105,9 @@ def channels(examination: Examination) -> Iterator[Finding]:
     """Pictures of other channel counts than the rest, and counts that the config does not fit."""
     wanted = examination.config.preprocessing.channels
     names, counts = _by(examination, lambda picture: picture.facts.channels)
-    if wanted != "as_is" and any(count not in (1, 3) for count in counts):
-        many = [name for count, group in names.items() if count not in (1, 3) for name in group]
-        if len(counts) == 1:
-            mend = Mend("Take the channels as they are.", _preprocessing(examination, channels="as_is"))
+    many = [name for count, group in names.items() if count not in (1, 3) for name in group]
+    if many and wanted != "as_is":
+        mend = Mend("Take the channels as they are.", {"preprocessing": {"channels": "as_is"}})
         yield Finding(
             "channels",
             "error",
@@ -121,14 +120,18 @@ def channels(examination: Examination) -> Iterator[Finding]:
         )
     if len(counts) > 1:
         odd = _odd_ones(names, counts)
+        told = ", ".join(f"{n:,} with {count}" for count, n in counts.most_common())
+        explanation = (
+            "Channels as they are need the same number in each picture."
+            if wanted == "as_is"
+            else "Grey is repeated to three channels; where grey and colour have different sources, a model may learn "
+            "the source."
+        )
         yield Finding(
             "mixed_channels",
             "error" if wanted == "as_is" else "warning" if odd else "note",
-            "Pictures differ in channels: " + ", ".join(f"{n:,} of {count}" for count, n in counts.most_common()) + ".",
-            "Grey ones are repeated to three channels; if grey and colour come from different sources, the model may "
-            "learn the source."
-            if wanted != "as_is"
-            else "Channels as they are need the same number in each picture.",
+            f"Pictures differ in channels: {told}.",
+            explanation,
             odd or tuple(name for group in names.values() for name in group),
             advice="Look whether the odd ones belong to the set." if odd else "",
         )
@@ -156,7 +159,7 @@ def intensity(examination: Examination) -> Iterator[Finding]:
         return
     mend = Mend(
         "Scale each picture by its own 1st to 99.8th percentile.",
-        _preprocessing(examination, intensity="percentile"),
+        {"preprocessing": {"intensity": "percentile"}},
     )
     decimal = [
         (item.name, picture)
@@ -213,10 +216,6 @@ def _odd_ones(names: dict, counts: Counter) -> tuple[str, ...]:
     most, _ = counts.most_common(1)[0]
     odd = tuple(name for value, group in names.items() if value != most for name in group)
     return odd if len(odd) <= FEW * counts.total() else ()
-
-
-def _preprocessing(examination: Examination, **changes: object) -> dict:
-    return {"preprocessing": examination.config.preprocessing.model_dump() | changes}
 
 
 CHECKS = (

@@ -8,6 +8,8 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from workbench.config import DataConfig
+
 Severity = Literal["error", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
 
@@ -18,11 +20,17 @@ class Mend:
 
     sentence: str
     changes: Mapping[str, Any] = field(default_factory=dict)
-    """Knobs of DataConfig and their new values."""
+    """Knobs of DataConfig and their new values; for `preprocessing` a mapping of its own knobs."""
     groups: Mapping[str, str] = field(default_factory=dict)
     """Name to group, to be written to a file for `group_file`."""
     splits: Mapping[str, str] = field(default_factory=dict)
     """Name to split, to be written to a file for `split_file`."""
+
+    def applied_to(self, config: DataConfig) -> DataConfig:
+        """The config with the changed knobs; of a group of knobs only those that are named change."""
+        whole = config.model_dump()
+        preprocessing = whole["preprocessing"] | self.changes.get("preprocessing", {})
+        return DataConfig(**(whole | dict(self.changes) | {"preprocessing": preprocessing}))
 
 
 class Illustration(NamedTuple):

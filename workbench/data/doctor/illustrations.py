@@ -8,7 +8,6 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
-from workbench.config import DataConfig
 from workbench.data.counting import short
 from workbench.data.doctor.examination import Examination
 from workbench.data.doctor.findings import Finding, Illustration
@@ -109,9 +108,8 @@ def _before_and_after(examination: Examination, finding: Finding) -> Iterator[Il
 def _labels_after(examination: Examination, finding: Finding) -> Labels | None:
     if finding.mend is None:
         return None
-    config = DataConfig(**(examination.config.model_dump() | dict(finding.mend.changes)))
     try:
-        return choose_labels(examination.source, config)
+        return choose_labels(examination.source, finding.mend.applied_to(examination.config))
     except UserError:
         return None
 

@@ -66,18 +66,11 @@ class Report:
 
     def mended(self, config: DataConfig, groups: str | None = None, splits: str | None = None) -> DataConfig:
         """The config with all mends; group and split files, if they were written, by their paths."""
-        changes: dict[str, Any] = {}
         for finding in self.mends:
             assert finding.mend
-            for knob, value in finding.mend.changes.items():
-                changes[knob] = _merged(changes.get(knob), value)
-        if "preprocessing" in changes:
-            changes["preprocessing"] = config.preprocessing.model_dump() | changes["preprocessing"]
-        if groups:
-            changes["group_file"] = groups
-        if splits:
-            changes["split_file"] = splits
-        return DataConfig(**(config.model_dump() | changes))
+            config = finding.mend.applied_to(config)
+        files = {"group_file": groups or config.group_file, "split_file": splits or config.split_file}
+        return config.model_copy(update=files)
 
     def write_mends(self, config: DataConfig, beside: Path) -> DataConfig:
         """The mended config, with the files that it names written beside a file (NAME.groups.json, ...)."""
@@ -129,10 +122,6 @@ class Report:
         )
 
 
-def _merged(before: Any, after: Any) -> Any:
-    return before | after if isinstance(before, dict) and isinstance(after, dict) else after
-
-
 def _hanging(start: str, text: str) -> str:
     lines = wrap(text, WIDTH - len(start)) or [""]
     return start + ("\n" + " " * len(start)).join(lines)
@@ -141,7 +130,7 @@ def _hanging(start: str, text: str) -> str:
 def _finding_text(finding: Finding) -> str:
     start = f"{finding.severity:{INDENT}}"
     if finding.severity == "note":
-        return _hanging(start, f"{finding.title} {finding.explanation}".rstrip())
+        return _hanging(start, " ".join(filter(None, (finding.title, finding.explanation, finding.advice))))
     details = [finding.explanation]
     if finding.files:
         details.append(f"Which: {named(map(short, finding.files))}.")

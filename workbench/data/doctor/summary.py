@@ -127,7 +127,7 @@ def _counted(values: Iterable[str]) -> dict[str, int]:
 def _counts(counts: dict[str, int]) -> str:
     if len(counts) == 1:
         return next(iter(counts))
-    return named((f"{count:,} {value}" for value, count in counts.items()), 5)
+    return named((f"{value} ({count:,})" for value, count in counts.items()), 5)
 
 
 def _percent(share: float) -> str:
