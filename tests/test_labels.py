@@ -43,18 +43,40 @@ def test_what_works_by_itself(tmp_path, values, mode, ids):
     assert labels.report
 
 
-def test_numbered_objects_are_foreground(tmp_path):
-    objects = np.zeros((2, *SIZE), np.uint16)
-    for number in range(24):
+def numbered(count, first=1):
+    """A mask of separate objects, each with a number of its own."""
+    mask = np.zeros(SIZE, np.uint8)
+    for number in range(count):
         row, column = divmod(number, 8)
-        objects[:, row * 8 : row * 8 + 6, column * 4 : column * 4 + 3] = number + 1
-    source = folder(tmp_path, *objects)
+        mask[row * 3 : row * 3 + 2, column * 4 : column * 4 + 3] = number + first
+    return mask
+
+
+@pytest.mark.parametrize("counts", [(12, 30, 17, 40), (64,)])
+def test_numbered_objects_are_foreground(tmp_path, counts):
+    masks = [numbered(count) for count in counts]
+    source = folder(tmp_path, *masks)
     labels = choose_labels(source, DataConfig())
     assert labels.objects
     assert labels.task.mode == "binary"
-    assert np.array_equal(read_mask(source, source.items[1], labels), objects[1] > 0)
-    ids = choose_labels(source, DataConfig(mode="multiclass"))
-    assert np.array_equal(read_mask(source, source.items[1], ids), objects[1])
+    assert np.array_equal(read_mask(source, source.items[0], labels), masks[0] > 0)
+
+
+def test_organs_in_one_piece_are_classes(tmp_path):
+    source = folder(tmp_path, *[numbered(13)] * 5, numbered(9))
+    labels = choose_labels(source, DataConfig())
+    assert labels.task.mode == "multiclass"
+    assert len(labels.task.classes) == 14
+    either = choose_labels(source, DataConfig(mode="binary"))
+    assert np.array_equal(read_mask(source, source.items[0], either), numbered(13) > 0)
+
+
+def test_soft_edges_are_no_objects_and_not_foreground(tmp_path):
+    soft = np.linspace(0, 255, SIZE[0] * SIZE[1]).reshape(SIZE).astype(np.uint8)
+    source = folder(tmp_path, soft)
+    for mode in ("auto", "binary"):
+        with pytest.raises(UserError, match="unclear"):
+            choose_labels(source, DataConfig(mode=mode))
 
 
 def test_a_class_that_only_one_mask_has(tmp_path):

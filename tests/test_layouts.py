@@ -138,9 +138,9 @@ def test_slices_of_a_volume(tmp_path):
 def test_stack_with_numbered_objects(tmp_path):
     rng = np.random.default_rng(0)
     objects = np.zeros((5, 64, 64), np.uint16)
-    for number in range(1, 17):
-        row, column = divmod(number - 1, 4)
-        objects[:, row * 16 + 2 : row * 16 + 12, column * 16 + 2 : column * 16 + 12] = number
+    for number in range(81):
+        row, column = divmod(number, 9)
+        objects[:, row * 7 : row * 7 + 5, column * 7 : column * 7 + 5] = number + 1
     stack = (objects * 0 + 100 + 50 * (objects > 0) + rng.integers(0, 9, objects.shape)).astype(np.uint16)
     tifffile.imwrite(tmp_path / "img3d.tif", stack)
     tifffile.imwrite(tmp_path / "mask3d.tif", objects)

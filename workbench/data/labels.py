@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -52,44 +53,62 @@ def choose_labels(source: Source, config: DataConfig) -> Labels:
 
 def _guess(source: Source, config: DataConfig) -> Labels:
     """From the values of some masks, spread over the data set."""
-    seen, colour, numbered, mixed = _look(source)
-    if seen <= {0, 255} or seen <= {0, 1}:
+    seen = _look(source)
+    values = seen.values
+    if values <= {0, 255} or values <= {0, 1}:
         mode = "multilabel" if source.multilabel else "binary"
-        return _labels(source, config, mode, _on_off(seen), _on_off_report(seen))
-    whole = min(seen) >= 0 and not colour and not source.multilabel
-    if whole and (config.mode == "binary" or (numbered and config.mode == "auto")):
-        report = f"Mask values from 0 to {max(seen)} number the objects: whatever is not 0 is foreground."
+        return _labels(source, config, mode, _on_off(values), _on_off_report(values))
+    if seen.numbers_objects and config.mode in ("auto", "binary"):
+        report = f"Mask values from 0 to {max(values)} number the objects: whatever is not 0 is foreground."
         return _labels(source, config, "binary", (), report, objects=True)
-    needed = max(seen - {IGNORE}) + 1
-    if whole and needed <= MOST_CLASSES and not mixed:
-        values = (*((i, i) for i in range(len(config.classes) or MOST_CLASSES)), (IGNORE, IGNORE))
-        report = "Mask values are class ids" + (", 255 is ignored." if IGNORE in seen else ".")
-        return _labels(source, config, "multiclass", values, report, guessed=not config.classes, needed=needed)
+    needed = max(values - {IGNORE}) + 1
+    if seen.whole_numbers and needed <= MOST_CLASSES and not seen.two_ways:
+        ignored = ", 255 is ignored." if IGNORE in values else "."
+        ids = range(len(config.classes) or MOST_CLASSES)
+        if config.mode == "binary":
+            either = (*((i, min(i, 1)) for i in range(MOST_CLASSES)), (IGNORE, IGNORE))
+            return _labels(source, config, "binary", either, f"Every mask value but 0 is foreground{ignored}")
+        same = (*((i, i) for i in ids), (IGNORE, IGNORE))
+        report = f"Mask values are class ids{ignored}"
+        return _labels(source, config, "multiclass", same, report, guessed=not config.classes, needed=needed)
     raise UserError(
-        f"What the {len(seen)} values of the masks in {source.root} mean is unclear ({_listed(seen, colour)}): {CHECK}."
+        f"What the {len(values)} values of the masks in {source.root} mean is unclear "
+        f"({_listed(values, seen.colour)}): {CHECK}."
     )
 
 
-def _look(source: Source) -> tuple[set[int], bool, bool, bool]:
-    """The values in some masks; whether they are colours, whether they number objects, whether 255 is their own way.
+class _Seen(NamedTuple):
+    values: set[int]
+    colour: bool
+    whole_numbers: bool
+    """They may be class ids or numbers of objects."""
+    numbers_objects: bool
+    two_ways: bool
+    """No mask has 255 beside other ids, as where it is ignored: some say 255 for what others say 1."""
 
-    Where 255 is ignored it stands beside class ids; where no mask has both, some say 255 for what others say 1.
-    """
-    seen: set[int] = set()
-    colour = numbered = beside = False
+
+def _look(source: Source) -> _Seen:
+    values: set[int] = set()
+    colour = beside = False
+    counts: list[int] = []
     for item in source.items[:: max(1, len(source.items) // SAMPLED)]:
         try:
             mask = source.read_raw_mask(item)
         except UserError:  # it is told when the item is prepared
             continue
         found = distinct(mask)
-        seen.update(found)
+        values.update(found)
         colour |= mask.ndim == 3 and not source.multilabel
-        numbered |= _numbers_objects(mask, found)
         beside |= IGNORE in found and not set(found) <= {0, IGNORE}
-    if not seen:
+        if _in_one_piece_each(mask, found):
+            counts.append(max(found))
+    if not values:
         raise UserError(f"None of the masks of {source.root} could be read: `workbench data check` says why.")
-    return seen, colour, numbered, IGNORE in seen and not beside
+    whole_numbers = min(values) >= 0 and not colour and not source.multilabel
+    # organs are in one piece each too, but their ids are few and the same in every picture
+    vary = len(counts) >= 3 and len(set(counts)) > len(counts) / 2
+    numbers = whole_numbers and bool(counts) and (vary or max(counts) >= MOST_CLASSES)
+    return _Seen(values, colour, whole_numbers, numbers, IGNORE in values and not beside)
 
 
 def _on_off(seen: set[int]) -> tuple[tuple[int, int], ...]:
@@ -154,14 +173,13 @@ def _stored(value: int | str) -> int:
         raise UserError(f"A mask value is an integer or a colour such as '#ff0000', not {value!r}.") from None
 
 
-def _numbers_objects(mask: np.ndarray, values: list[int]) -> bool:
-    """Whether there are many values and each is in one piece, as where every nucleus has its number."""
+def _in_one_piece_each(mask: np.ndarray, values: list[int]) -> bool:
+    """Whether there are many values on a background, and nearly each is in one piece."""
     values = [value for value in values if value]
-    if mask.ndim != 2 or len(values) < 8:
+    if mask.ndim != 2 or len(values) < 8 or np.mean(mask == 0) < 0.02:
         return False
     some = values[:: max(1, len(values) // 16)]
-    whole = sum(cv2.connectedComponents((mask == value).astype(np.uint8))[0] == 2 for value in some)
-    return whole >= 0.9 * len(some) and max(values) > len(values) // 2 and np.mean(mask == 0) > 0.02
+    return sum(cv2.connectedComponents((mask == value).astype(np.uint8))[0] == 2 for value in some) >= 0.9 * len(some)
 
 
 def flat(stored: np.ndarray) -> np.ndarray:
