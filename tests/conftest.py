@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -22,10 +23,35 @@ CHROMIUM_OPTIONS = (
 )
 
 
+@pytest.fixture(scope="session", autouse=True)
+def queue_of_these_tests(tmp_path_factory):
+    """Runs of tests wait for each other, and for none of the user's."""
+    os.environ["WORKBENCH_QUEUE"] = str(tmp_path_factory.mktemp("queue"))
+
+
 @pytest.fixture(scope="session")
 def root() -> Path:
     """The project's top folder."""
     return ROOT
+
+
+@pytest.fixture(scope="session")
+def processor_seconds():
+    """A function that runs a command three times and returns its least seconds of the processor, and what it printed.
+
+    The processor's, not the clock's, so that a busy machine does not matter.
+    """
+
+    def measure(command: list[str]) -> tuple[float, str]:
+        seconds = []
+        for _ in range(3):
+            before = os.times()
+            result = subprocess.run(command, capture_output=True, text=True, check=True)
+            after = os.times()
+            seconds.append(sum(after[2:4]) - sum(before[2:4]))
+        return min(seconds), result.stdout
+
+    return measure
 
 
 @pytest.fixture(scope="session")

@@ -27,9 +27,11 @@ def told(readme: str) -> dict[str, str]:
 
 def expected() -> list[str]:
     """Every file at the top, and every module of the package with its folders, which stand for their __init__."""
-    top = [path for path in ROOT.iterdir() if path.is_file() and not path.name.startswith(".")]
-    modules = [path.parent if path.name == "__init__.py" else path for path in (ROOT / "workbench").rglob("*.py")]
-    return sorted(path.relative_to(ROOT).as_posix() + "/" * path.is_dir() for path in [*top, *modules])
+    files = {path for path in ROOT.iterdir() if path.is_file() and not path.name.startswith(".")}
+    modules = set((ROOT / "workbench").rglob("*.py"))
+    folders = {folder for path in modules for folder in path.relative_to(ROOT).parents if folder.name}
+    files |= {path for path in modules if path.name != "__init__.py"}
+    return sorted([path.relative_to(ROOT).as_posix() for path in files] + [f"{path.as_posix()}/" for path in folders])
 
 
 def up_to_date(readme: str) -> str:
@@ -62,7 +64,7 @@ def name(path: str) -> str:
 def phrase_of(path: str) -> str:
     """The start of its docstring, up to the first colon, semicolon or full stop."""
     file = ROOT / path / "__init__.py" if path.endswith("/") else ROOT / path
-    code = file.read_text(encoding="utf-8") if file.suffix == ".py" else ""
+    code = file.read_text(encoding="utf-8") if file.suffix == ".py" and file.exists() else ""
     docstring = (ast.get_docstring(ast.parse(code)) or "what it is, in a phrase").replace("\n", " ")
     return re.split(r"[:;.](?: |$)", docstring)[0]
 
