@@ -66,7 +66,8 @@ def phrase_of(path: str) -> str:
     file = ROOT / path / "__init__.py" if path.endswith("/") else ROOT / path
     code = file.read_text(encoding="utf-8") if file.suffix == ".py" and file.exists() else ""
     docstring = (ast.get_docstring(ast.parse(code)) or "what it is, in a phrase").replace("\n", " ")
-    return re.split(r"[:;.](?: |$)", docstring)[0]
+    phrase = re.split(r"[:;.](?: |$)", docstring)[0]
+    return phrase if phrase[:2].isupper() else phrase[:1].lower() + phrase[1:]
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ def test_the_overview_names_every_command(words, capsys):
     assert cli.main(words) == 0
     lines = capsys.readouterr().out.splitlines()
     for name, command in cli.COMMANDS.items():
-        (line,) = [line for line in lines if line.strip().startswith(f"{name} ")]
+        (line,) = [line for line in lines if line.startswith(f"  {name}  ")]
         assert line.endswith(command.__doc__.splitlines()[0])
 
 

@@ -119,4 +119,4 @@ def test_make_tree_adds_what_is_new_and_takes_out_what_is_gone():
     new = readme_tree.told(readme_tree.up_to_date(old))
     assert set(new) == set(readme_tree.expected())
     assert (new["README.md"], new["workbench/cli.py"]) == ("by hand", "by hand too")
-    assert new["workbench/errors.py"] == "The one exception for mistakes that the user can mend"
+    assert new["workbench/errors.py"] == "the one exception for mistakes that the user can mend"
