@@ -67,7 +67,7 @@ def phrase_of(path: str) -> str:
     code = file.read_text(encoding="utf-8") if file.suffix == ".py" and file.exists() else ""
     docstring = (ast.get_docstring(ast.parse(code)) or "what it is, in a phrase").replace("\n", " ")
     phrase = re.split(r"[:;.](?: |$)", docstring)[0]
-    return phrase if phrase[:2].isupper() else phrase[:1].lower() + phrase[1:]
+    return phrase if phrase[1:2].isupper() else phrase[:1].lower() + phrase[1:]
 
 
 if __name__ == "__main__":
