@@ -343,6 +343,11 @@ def test_seams_are_found_among_strangers(tmp_path):
     assert arranged(borders[tiles]) == {number: (number // 3, number % 3) for number in range(6)}
 
 
+def test_strangers_have_no_seams():
+    source = open_source("shapes", count=300, size=64)
+    assert seams(np.stack([look(source, item).picture.borders for item in source.items])) == []
+
+
 def test_clusters_join_what_is_joined_by_way_of_others():
     assert clusters([("a", "b"), ("c", "d"), ("b", "e")]) == [["a", "b", "e"], ["c", "d"]]
 
