@@ -13,7 +13,7 @@ from workbench.data.reading.dicom import open_dicom
 from workbench.data.reading.display import to_display
 from workbench.data.reading.facts import FILE_LIMITS, Facts, Limits, Opened, Picture
 from workbench.data.reading.formats import HEAD, PICTURE_SUFFIXES, format_of
-from workbench.data.reading.guard import check_limits, check_region, opened_file
+from workbench.data.reading.guard import check_index, check_limits, check_region, opened_file
 from workbench.data.reading.labels import as_labels
 from workbench.data.reading.nifti import open_nifti
 from workbench.data.reading.pnm import open_pnm
@@ -143,5 +143,6 @@ def _opened(path: str | Path, index: int, axis: int | None, limits: Limits) -> I
     path = Path(path)
     with opened_file(path, limits.bytes) as (file, name):
         opened = OPENERS[name](file, path, index, axis)
+        check_index(path, index, opened.facts.slices)
         check_limits(path, opened, limits)
         yield opened

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from workbench.data.reading.dicom_codecs import register
-from workbench.data.reading.facts import Facts, Opened, widened
-from workbench.data.reading.guard import check_index, quiet
+from workbench.data.reading.facts import Facts, Opened, widened, widening_note
+from workbench.data.reading.guard import quiet
 from workbench.errors import UserError
 
 if TYPE_CHECKING:
@@ -96,7 +96,6 @@ class _Frame:
         if kind not in (*GREY, *COLOUR, PALETTE):
             raise UserError(f"{path} is a DICOM file of unusual colours ({kind}); save it as grey or RGB.")
         frames = max(int(header.get("NumberOfFrames") or 1), 1)
-        check_index(path, index, frames)
         self._bits = int(header.get("BitsAllocated", 8))
         self._palette = kind == PALETTE
         self._inverted = kind == "MONOCHROME1"
@@ -174,7 +173,7 @@ class _Frame:
             how = "its table" if self._table else f"slope {self._slope:g} and intercept {self._intercept:g}"
             notes.append(f"rescaled by {how}")
         if self._bits == 1:
-            notes.append("1 bit widened to 0 and 255")
+            notes.append(widening_note(1))
         if self._palette:
             notes.append("palette expanded to RGB")
         if kind.startswith("YBR"):

@@ -20,7 +20,7 @@ def to_display(array: np.ndarray, facts: Facts | None = None) -> np.ndarray:
     if array.dtype != np.uint8:
         low, high = _window(facts) or _percentiles(array)
         scaled = (array.astype(np.float32) - low) * (255 / ((high - low) or 1))
-        array = np.nan_to_num(scaled, nan=0, posinf=255, neginf=0).clip(0, 255).astype(np.uint8)
+        array = np.nan_to_num(scaled, nan=0, posinf=255, neginf=0).clip(0, 255).round().astype(np.uint8)
     if array.shape[2] == 2:
         return np.concatenate([array, np.zeros_like(array[:, :, :1])], axis=2)
     return np.ascontiguousarray(np.broadcast_to(array, (*array.shape[:2], 3)))

@@ -78,6 +78,11 @@ def size_of(file: BinaryIO) -> int:
     return os.fstat(file.fileno()).st_size
 
 
+def widening_note(bits: int) -> str:
+    """What `widened` did, in words."""
+    return "1 bit widened to 0 and 255" if bits == 1 else f"{bits} bits widened to 0..255"
+
+
 def widened(array: np.ndarray, largest: int) -> np.ndarray:
     """uint8 values 0..largest as 0..255."""
     return (np.arange(256) * (255 / largest)).round().clip(0, 255).astype(np.uint8)[array]

@@ -34,7 +34,7 @@ def _whole_numbers(mask: np.ndarray, path: Path) -> np.ndarray:
     whole = np.empty(mask.shape, np.int32)
     for rows in _blocks(mask):
         values = mask[rows]
-        if not np.isfinite(values).all() or np.abs(values).max() >= 2**31:
+        if not np.isfinite(values).all() or np.abs(values.astype(np.float64)).max() >= 2**31:
             raise UserError(
                 f"{path} holds values that are no class ids (nan, infinite or huge); write it anew as integers."
             )

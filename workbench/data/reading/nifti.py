@@ -13,7 +13,6 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from workbench.data.reading.facts import Facts, Opened
-from workbench.data.reading.guard import check_index
 from workbench.errors import UserError
 
 AXES = ("left to right", "back to front", "foot to head")
@@ -25,7 +24,6 @@ KEPT = 256 << 20
 def open_nifti(file: BinaryIO, path: Path, index: int, axis: int | None) -> Opened:
     """float32, or uint8 for a coloured volume; a fourth dimension of a few volumes becomes channels."""
     volume, packed = _volume(file, path, axis)
-    check_index(path, index, volume.facts.slices)
 
     def values() -> np.ndarray:
         return volume.slice_of(_voxels(file, path, volume, packed), index)

@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from workbench.data.reading.facts import Facts, Opened, size_of, widened
+from workbench.data.reading.facts import Facts, Opened, size_of, widened, widening_note
 from workbench.errors import UserError
 
 _GAP = rb"(?:\s|#[^\n\r]*[\n\r])"
@@ -48,7 +48,7 @@ def open_pnm(file: BinaryIO, path: Path, index: int, axis: int | None) -> Opened
         return stored() if largest >= 255 else widened(stored(), largest)
 
     bits = largest.bit_length()
-    notes = () if largest >= 255 else (f"{bits} bit{'s' if bits > 1 else ''} widened to 0..255",)
+    notes = () if largest >= 255 else (widening_note(bits),)
     facts = Facts(width, height, channels, bits if bits in (1, 2, 4) else 8 if bits < 9 else 16, "PNM", notes=notes)
     return Opened(facts, size_of(file) + values * (16 if plain else 4), picture, stored)
 
@@ -60,7 +60,7 @@ def _plain(text: bytes, values: int, largest: int, bitmap: bool) -> np.ndarray:
     if bitmap:
         digits = np.frombuffer(re.sub(rb"[^01]", b"", text)[:values], np.uint8)
         return np.uint8(1) - (digits - np.uint8(ord("0")))
-    numbers = np.fromstring(text, np.int64, count=values, sep=" ")
+    numbers = np.fromstring(text, np.int64, sep=" ")[:values]
     return numbers.clip(0, largest).astype(np.uint8 if largest < 256 else np.uint16)
 
 

@@ -20,7 +20,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-from workbench.data.reading.facts import Facts, Opened, size_of
+from workbench.data.reading.facts import Facts, Opened, size_of, widening_note
 from workbench.data.reading.guard import quiet
 from workbench.data.reading.labels import without_alpha
 from workbench.data.reading.orientation import TURNS, UPRIGHT, Turn
@@ -36,7 +36,7 @@ class Mode(NamedTuple):
 
 
 MODES = {
-    "1": Mode("L", 1, "1 bit widened to 0 and 255"),
+    "1": Mode("L", 1, widening_note(1)),
     "L": Mode("L"),
     "LA": Mode("L", note="alpha dropped"),
     "P": Mode("RGB", note="palette expanded to RGB"),
@@ -135,7 +135,7 @@ def open_png(file: BinaryIO, path: Path, index: int, axis: int | None) -> Opened
     if bits == 16 and colour & ALPHA:
         notes = (*notes, "alpha dropped")
     if colour == GREY and bits in (2, 4):
-        notes = (*notes, f"{bits} bits widened to 0..255")
+        notes = (*notes, widening_note(bits))
     facts = replace(facts, bits=bits, notes=tuple(dict.fromkeys(notes)))
 
     def picture(_at_least: tuple[int, int] | None) -> np.ndarray:

@@ -26,6 +26,8 @@ COMPRESSIONS = {1, 2, 3, 4, 5, 7, 8, 32773, 32946, 34925, 50000}
 """None, three of fax, LZW, JPEG, deflate, PackBits, old deflate, LZMA, Zstandard: those whose output is bounded."""
 
 ORIENTATION = 274
+SLIVER, MOST_SLIVERS = 64, 100_000
+"""Pixels of a tile that is too small where there are so many of them."""
 KEPT = 64 << 20
 """Bytes of decoded tiles that are kept for the next region."""
 
@@ -49,7 +51,7 @@ class TiffRegions:
         self._file, self._path, self._most_memory = file, path, most_memory
         self._tiff = TiffFile(file, _multifile=False, is_lsm=False, is_ndpi=False, is_scanimage=False)
         first = self._page(0)
-        pictures = pages_of_pictures(first, page_count(file))
+        pictures = pages_of_pictures(first, page_count(file), path)
         check_index(path, index, len(pictures))
         self._pages = [self._page(number) for number in pictures[index]]
         page = self._pages[0]
@@ -141,6 +143,9 @@ class TiffRegions:
         """Every tile or strip that the region touches: its plane, row and column of its corner, and [h, w, samples]."""
         tall, wide = _tile_size(page)
         down, across = math.ceil(page.imagelength / tall), math.ceil(page.imagewidth / wide)
+        count = page.shaped[0] * down * across
+        if count > len(page.dataoffsets) or (count > MOST_SLIVERS and tall * wide < SLIVER):
+            raise ValueError("fewer tiles than the picture needs, or far too many")
         numbers = [
             (plane * down + row) * across + column
             for plane in range(page.shaped[0])

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 import struct
+from pathlib import Path
 from typing import BinaryIO
 
 from tifffile import TiffPage
+
+from workbench.errors import UserError
 
 MOST_PAGES = 100_000
 
@@ -50,8 +53,14 @@ def page_count(file: BinaryIO) -> int:
     return len(seen)
 
 
-def pages_of_pictures(first: TiffPage, count: int) -> list[range]:
+def pages_of_pictures(first: TiffPage, count: int, path: Path) -> list[range]:
     """For every picture its pages: one, or one a channel where ImageJ or OME says that channels are pages."""
+    told = re.search(r"^images=(\d{1,9})", first.description, re.MULTILINE) if first.is_imagej else None
+    if told and int(told[1]) != count:
+        raise UserError(
+            f"{path} is an ImageJ stack of {told[1]} images, of which the file lists {count}: it is cut short, or over "
+            "4 GB; save it anew as OME-TIFF."
+        )
     channels, before = _channels(first)
     if channels == 1 or first.samplesperpixel > 1 or count % (channels * before):
         return [range(number, number + 1) for number in range(count)]

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from tifffile import TiffPage
 
-from workbench.data.reading.facts import widened
+from workbench.data.reading.facts import widened, widening_note
 from workbench.data.reading.labels import without_alpha
 from workbench.errors import UserError
 
@@ -67,7 +67,7 @@ class Pixels:
         if self._meaning == PALETTE:
             notes.append("palette expanded to RGB")
         elif self.bits < 8:
-            notes.append("1 bit widened to 0 and 255" if self.bits == 1 else f"{self.bits} bits widened to 0..255")
+            notes.append(widening_note(self.bits))
         elif self._dtype != dtype:
             notes.append(f"{dtype} read as {self._dtype}")
         if self._meaning == CMYK:
