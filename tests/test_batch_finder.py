@@ -62,7 +62,7 @@ def test_batch_auto_is_found_once_and_kept_over_a_resume(monkeypatch):
     model = SmallNet(width=32)
     before = weights(model)
     training = trainer(model, train=Discs(40, size=32), batch="auto")
-    batch = training.order.batch
+    batch = training.course.order.batch
     assert batch in (2, 4, 8, 16)
     assert torch.equal(weights(training.evaluated_model), before)
     assert all(parameter.grad is None for parameter in model.parameters())
@@ -70,5 +70,5 @@ def test_batch_auto_is_found_once_and_kept_over_a_resume(monkeypatch):
     monkeypatch.setattr(batch_finder, "free_memory", lambda: 10**12)
     again = trainer(SmallNet(width=32), train=Discs(40, size=32), batch="auto")
     again.load_state_dict(training.state_dict())
-    assert again.order.batch == batch
-    assert trainer(train=40, batch="auto").order.batch == 32
+    assert again.course.order.batch == batch
+    assert trainer(train=40, batch="auto").course.order.batch == 32

@@ -45,7 +45,7 @@ def test_the_step_of_a_nan_is_told_and_the_weights_are_still_whole():
         records.extend(training)
     told = [p for p in training.learner.model.parameters() if not p.isfinite().all()]
     assert not told
-    assert f"in step {training.position.step + 1} (epoch 1)" in str(caught.value)
+    assert f"in step {training.course.position.step + 1} (epoch 1)" in str(caught.value)
 
 
 def test_no_state_is_handed_out_whose_losses_are_nan_but_not_read_yet():

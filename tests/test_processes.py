@@ -39,7 +39,7 @@ def in_each_process(folder):
     stopped = training_of(4, report_every=2)
     for _ in stopped:
         stopped.stop()
-    torch.save({"step": stopped.position.step}, Path(folder) / f"stopped-{number}")
+    torch.save({"step": stopped.course.position.step}, Path(folder) / f"stopped-{number}")
 
     scaled = training_of(4, scale_learning_rate=True, sync_batch_norm=True)
     told = list(scaled)

@@ -8,8 +8,9 @@ from typing import Protocol
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, default_collate
 
+from workbench.data.dataset import Batch
 from workbench.data.sample import Sample
 from workbench.training.hardware import Hardware, hashed
 from workbench.training.order import Order, Step, validation_batches
@@ -43,11 +44,15 @@ def validation_steps(pictures: Pictures, batch: int, hardware: Hardware) -> Iter
 
 def _loader(pictures: Pictures, numbers: Iterable[np.ndarray], hardware: Hardware, seed: int) -> DataLoader:
     # A generator of its own, since the loader would otherwise draw from the one that dropout draws from.
-    assert isinstance(pictures, Dataset) or hasattr(pictures, "__getitem__")
     return DataLoader(
         pictures,  # type: ignore[arg-type]
         batch_sampler=(batch.tolist() for batch in numbers),  # type: ignore[arg-type]
         num_workers=hardware.config.workers,
+        collate_fn=_collate,
         pin_memory=hardware.device.type != "cpu",
         generator=torch.Generator().manual_seed(seed),
     )
+
+
+def _collate(samples: list[Sample]) -> Sample:
+    return samples.whole if isinstance(samples, Batch) else default_collate(samples)

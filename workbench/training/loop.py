@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
-from math import ceil, inf
+from dataclasses import asdict
+from math import inf
 from time import perf_counter
 from typing import Any, Literal, TypeVar
 
@@ -16,57 +16,18 @@ from workbench.metrics import score_names
 from workbench.task import Task
 from workbench.training import checks
 from workbench.training.batch_finder import is_out_of_memory
+from workbench.training.course import Course, Position
 from workbench.training.feeding import Pictures, training_steps, validation_steps
 from workbench.training.hardware import Hardware
 from workbench.training.learner import Learner
 from workbench.training.order import Order, Step
 from workbench.training.passes import Pass
-from workbench.training.progress import Progress
+from workbench.training.progress import Clock, Progress
 from workbench.training.reports import LossNotFiniteError, Reports
 from workbench.training.schedules import Schedule
 from workbench.training.score import Score
 
 Result = TypeVar("Result")
-
-
-@dataclass
-class Position:
-    """Where a training is; all counted from 0."""
-
-    epoch: int = 0
-    picture: int = 0
-    """Of the epoch."""
-    step: int = 0
-    validated: int = 0
-    """The step of the last validation."""
-    best: float | None = None
-    since_best: int = 0
-    """Validations since the best one."""
-
-
-@dataclass
-class Clock:
-    """Pictures a second of an epoch, in the time that steps take; the first five steps do not count."""
-
-    steps: int = 0
-    pictures: int = 0
-    seconds: float = 0.0
-
-    def begin_epoch(self) -> None:
-        """Forget the last epoch."""
-        self.pictures, self.seconds = 0, 0.0
-
-    def add(self, pictures: int, seconds: float) -> None:
-        """One step."""
-        self.steps += 1
-        if self.steps > 5:
-            self.pictures += pictures
-            self.seconds += seconds
-
-    @property
-    def rate(self) -> float:
-        """0 while nothing is known."""
-        return self.pictures / self.seconds if self.seconds else 0.0
 
 
 class Trainer:
@@ -91,9 +52,8 @@ class Trainer:
         self.schedule = Schedule(config.schedule, config.optimizer.learning_rate)
         self.reports = Reports(config.report_every or (1 if self.hardware.device.type == "cpu" else 10))
         self.divergence = checks.Divergence()
-        self.position = Position()
         self.epoch_pass = self._new_pass()
-        self._order: Order | None = None
+        self._course: Course | None = None
         self._clock = Clock()
         self._stop_requested = self._stop_agreed = False
 
@@ -110,43 +70,32 @@ class Trainer:
         self._stop_requested = True
 
     @property
+    def course(self) -> Course:
+        """Where it is; with `batch: auto` the batch is found when this is first asked, unless a state told it."""
+        if self._course is None:
+            batch = self._find_batch() if self.config.batch == "auto" else self.config.batch
+            self._course = self._make_course(batch, Position())
+        return self._course
+
+    @property
     def outcome(self) -> Literal["open", "early", "finished"]:
         """Whether there is more to do, or early stopping has ended the training, or all of it is done."""
-        if self._epoch_over() or self._validation_due():
+        if self.course.epoch_over or self.course.validation_due or self.course.step_due:
             return "open"
-        if self._all_steps_done():
-            return "finished"
-        patience = self.config.early_stopping
-        return "early" if patience and self.position.since_best >= patience else "open"
+        return "finished" if self.course.all_steps_done else "early"
 
     @property
     def evaluated_model(self) -> nn.Module:
         """The model that is validated and worth keeping: the moving average if there is one."""
         return self.learner.evaluated_model
 
-    @property
-    def order(self) -> Order:
-        """How an epoch is cut into steps; with `batch: auto` the batch is found when this is first asked."""
-        if self._order is None:
-            self._order = self._make_order(self._find_batch() if self.config.batch == "auto" else self.config.batch)
-        return self._order
-
-    @property
-    def total_steps(self) -> int:
-        """Steps from the beginning of the training to its end."""
-        if self.config.iterations:
-            return self.config.iterations
-        ahead = self.config.epochs - self.position.epoch
-        done = self.order.count() - self.order.count(self.position.picture)
-        return self.position.step + max(0, ahead * self.order.count() - done)
-
     def state_dict(self) -> dict[str, Any]:
         """A copy on the CPU of all it takes to go on exactly from here; `torch.load` reads it with weights_only."""
         self._guarded(self.reports.check)
         return _on_cpu(
             {
-                "position": asdict(self.position),
-                "order": self.order._asdict(),
+                "position": asdict(self.course.position),
+                "order": self.course.order._asdict(),
                 "learner": self.learner.state_dict(),
                 "schedule": self.schedule.state_dict(),
                 "epoch_pass": self.epoch_pass.state_dict(),
@@ -169,44 +118,40 @@ class Trainer:
         self.epoch_pass.load_state_dict(state["epoch_pass"])
         self.reports.restore([losses.to(self.hardware.device) for losses in state["reports"]])
         vars(self.divergence).update(state["divergence"])
-        self.position = position
-        if self.config.batch == "auto":
-            self._order = self._make_order(state["order"]["batch"])
+        batch = state["order"]["batch"] if self.config.batch == "auto" else self.config.batch
+        self._course = self._make_course(batch, position)
 
     # --- the way through a training ---
 
     def _advance(self) -> Iterator[Progress]:
         while self.outcome == "open" and not self._must_stop():
-            if self._epoch_over():
+            if self.course.epoch_over:
                 yield self._close_epoch()
-            elif self._validation_due():
+            elif self.course.validation_due:
                 yield from self._validate()
             else:
                 yield from self._train()
 
     def _train(self) -> Iterator[Progress]:
         """Steps, until something else is due."""
-        position = self.position
+        order, position = self.course.order, self.course.position
         if not position.picture:
             self._clock.begin_epoch()
-        for step, batches in training_steps(
-            self.train_data, self.order, position.epoch, position.picture, self.hardware
-        ):
+        for step, batches in training_steps(self.train_data, order, position.epoch, position.picture, self.hardware):
             yield self._train_step(step, batches)
-            if self._must_stop() or self._epoch_over() or self._validation_due() or self._all_steps_done():
+            if self._must_stop() or not self.course.step_due:
                 return
 
     def _train_step(self, step: Step, batches: Iterator) -> Progress:
         started = perf_counter()
-        self.hardware.seed(self.config.seed, self.position.step)
+        self.hardware.seed(self.config.seed, self.course.position.step)
         rate = self._learning_rate()
         of_step = self._guarded(self.learner.gradients, batches, len(step.batches), step.pictures)
         self.reports.add(of_step.mean_losses(), [int(number) for batch in step.batches for number in batch])
         losses, notes = self._report(list(of_step.losses), rate)
         self._guarded(self.learner.update, rate)
         self.epoch_pass.add_pass(of_step)
-        self.position.step += 1
-        self.position.picture += step.pictures
+        self.course.take_step(step.pictures)
         self._clock.add(step.pictures, perf_counter() - started)
         return self._progress("train", rate, losses=losses, notes=notes)
 
@@ -217,17 +162,16 @@ class Trainer:
         self._stop_agreed = self.hardware.any(self._stop_requested)
         losses = dict(zip(names, self._guarded(self.reports.read), strict=True))
         notes = self.divergence.see(losses["loss"], rate)
-        return losses, (*self.hardware.notes(), *notes) if self.position.step < self.reports.every else notes
+        return losses, (*self.hardware.notes(), *notes) if self.course.position.step < self.reports.every else notes
 
     def _close_epoch(self) -> Progress:
         losses, metrics = self.epoch_pass.numbers()
-        first = self.position.epoch == 0
+        first = self.course.position.epoch == 0
         notes = checks.classes_never_seen(self.epoch_pass.tally.sums["counts"], self.task) if first else ()
         told = self._progress(
             "train", self._learning_rate(), complete=True, losses=losses, metrics=metrics, notes=notes
         )
-        self.position.epoch += 1
-        self.position.picture = 0
+        self.course.close_epoch()
         self.epoch_pass = self._new_pass()
         return told
 
@@ -236,9 +180,9 @@ class Trainer:
         assert self.valid_data is not None
         self.hardware.equalise_buffers(self.evaluated_model)
         whole, done, rate = self._new_pass(), 0, self._learning_rate()
-        for batch in validation_steps(self.valid_data, self.order.batch, self.hardware):
+        for batch in validation_steps(self.valid_data, self.course.order.batch, self.hardware):
             self._guarded(self.learner.evaluate, batch, whole)
-            done = min(done + self.order.batch * self.hardware.processes, len(self.valid_data))
+            done = min(done + self.course.order.batch * self.hardware.processes, len(self.valid_data))
             yield self._progress("valid", rate, done=done)
             if self._must_stop():
                 return
@@ -247,11 +191,7 @@ class Trainer:
 
     def _judge(self, losses: dict[str, float], metrics: dict[str, float], rate: float) -> Progress:
         score = self.score({**metrics, "loss": losses["loss"]})
-        best = self.position.best is None or score > self.position.best
-        if best:
-            self.position.best = score
-        self.position.since_best = 0 if best else self.position.since_best + 1
-        self.position.validated = self.position.step
+        best = self.course.judge(score)
         self.schedule.validated(losses["loss"])
         told = score if abs(score) < inf else None
         return self._progress("valid", rate, complete=True, losses=losses, metrics=metrics, score=told, best=best)
@@ -262,37 +202,21 @@ class Trainer:
         """At once when alone; several processes stop at the step at which they have agreed to."""
         return self._stop_requested if self.hardware.processes == 1 else self._stop_agreed
 
-    def _epoch_over(self) -> bool:
-        return self.position.picture >= self.order.used
-
-    def _all_steps_done(self) -> bool:
-        if self.config.iterations:
-            return self.position.step >= self.config.iterations
-        return self.position.epoch >= self.config.epochs
-
-    def _validation_due(self) -> bool:
-        if self.valid_data is None or self.position.validated == self.position.step:
-            return False
-        if self.config.validate_every and not self._all_steps_done():
-            return self.position.step % self.config.validate_every == 0
-        return self.position.picture == 0 or self._all_steps_done()
-
     def _learning_rate(self) -> float:
-        position, steps_per_epoch = self.position, self.order.count()
-        rate = self.schedule.learning_rate(position.step, self.total_steps, position.epoch, steps_per_epoch)
+        course, position = self.course, self.course.position
+        rate = self.schedule.learning_rate(position.step, course.total_steps, position.epoch, course.steps_per_epoch)
         return rate * (self.hardware.processes if self.config.optimizer.scale_learning_rate else 1)
 
     def _progress(self, split: Literal["train", "valid"], rate: float, **told: Any) -> Progress:
-        position = self.position
-        training = split == "train"
+        course, position, training = self.course, self.course.position, split == "train"
         told.setdefault("done", position.picture if training else len(self.valid_data or ()))
         return Progress(
             split=split,
             epoch=position.epoch + (training or position.picture > 0),
-            epochs=ceil(self.total_steps / self.order.count()) if self.config.iterations else self.config.epochs,
+            epochs=course.epochs,
             step=position.step,
-            total_steps=self.total_steps,
-            pictures=self.order.used if training else len(self.valid_data or ()),
+            total_steps=course.total_steps,
+            pictures=course.order.used if training else len(self.valid_data or ()),
             learning_rate=rate,
             images_per_second=self._clock.rate,
             **told,
@@ -301,17 +225,11 @@ class Trainer:
     def _new_pass(self) -> Pass:
         return Pass(self.task, self.hardware.device)
 
-    def _make_order(self, batch: int) -> Order:
-        config, hardware = self.config, self.hardware
-        return Order(
-            len(self.train_data),
-            config.seed,
-            batch,
-            config.accumulation,
-            config.remainder,
-            hardware.processes,
-            hardware.process,
-        )
+    def _make_course(self, batch: int, position: Position) -> Course:
+        config, here = self.config, self.hardware
+        pictures = len(self.train_data)
+        order = Order(pictures, config.seed, batch, config.accumulation, config.remainder, here.processes, here.process)
+        return Course(config, order, self.valid_data is not None, position)
 
     def _find_batch(self) -> int:
         batch = self.learner.find_batch(self.train_data[0], len(self.train_data))
@@ -335,14 +253,14 @@ class Trainer:
             if not is_out_of_memory(error):
                 raise
         # Out of memory, and out of the handler: the error's frames no longer hold on to it.
-        raise self.learner.out_of_memory(self.train_data[0], self.order.batch)
+        raise self.learner.out_of_memory(self.train_data[0], self.course.order.batch)
 
     def _loss_not_finite(self, error: LossNotFiniteError) -> UserError:
         samples = [self.train_data[number] for number in error.pictures]
         names = self.hardware.together([str(sample.name) for sample in samples])
         bad = self.hardware.together(checks.not_numbers(samples))
-        step = self.position.step + 1 - error.steps_ago
-        where = f"step {step} (epoch {self.position.epoch + 1})"
+        step = self.course.position.step + 1 - error.steps_ago
+        where = f"step {step} (epoch {self.course.position.epoch + 1})"
         return UserError(checks.loss_not_finite(error.loss, where, names, bad, self.learner.model))
 
 

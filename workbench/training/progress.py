@@ -39,3 +39,28 @@ class Progress:
     """Sentences about what looks wrong."""
     images_per_second: float = field(default=0.0, compare=False)
     """Of this epoch, by training alone; 0 until the sixth step since the start."""
+
+
+@dataclass
+class Clock:
+    """Pictures a second of an epoch, in the time that steps take; the first five steps do not count."""
+
+    steps: int = 0
+    pictures: int = 0
+    seconds: float = 0.0
+
+    def begin_epoch(self) -> None:
+        """Forget the last epoch."""
+        self.pictures, self.seconds = 0, 0.0
+
+    def add(self, pictures: int, seconds: float) -> None:
+        """One step."""
+        self.steps += 1
+        if self.steps > 5:
+            self.pictures += pictures
+            self.seconds += seconds
+
+    @property
+    def rate(self) -> float:
+        """0 while nothing is known."""
+        return self.pictures / self.seconds if self.seconds else 0.0
