@@ -22,6 +22,7 @@ from PIL.WebPImagePlugin import WebPImageFile
 
 from workbench.data.reading.facts import Facts, Opened, size_of, widening_note
 from workbench.data.reading.guard import quiet
+from workbench.data.reading.inflate import with_stored_pixels
 from workbench.data.reading.labels import without_alpha
 from workbench.data.reading.orientation import TURNS, UPRIGHT, Turn
 from workbench.errors import UserError
@@ -185,7 +186,7 @@ def _pixel_chunks(file: BinaryIO) -> bytes:
         if data[at + 4 : at + 8] in (b"IHDR", b"PLTE", b"IDAT", b"IEND"):
             kept.append(data[at:end])
         at = end
-    return b"".join(kept)
+    return with_stored_pixels(b"".join(kept))
 
 
 def _described(image: ImageFile, path: Path, name: str) -> tuple[Facts, Turn]:
