@@ -61,7 +61,7 @@ ANSWER_WITHOUT_TORCH = WORDS | {
 }
 """They import torch in functions or for types alone."""
 
-OPTIONAL = {"onnx", "onnxscript", "onnxruntime", "pydicom", "nibabel", "matplotlib"}
+OPTIONAL = {"onnx", "onnxscript", "onnxruntime", "openvino", "ncnn", "pnnx", "pydicom", "nibabel", "matplotlib"}
 """Packages that may be missing, so only functions import them."""
 
 every_module = pytest.mark.parametrize(

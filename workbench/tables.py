@@ -10,6 +10,7 @@ from workbench.errors import UserError
 
 if TYPE_CHECKING:
     from workbench.devices import Reading
+    from workbench.inference.export import Exported
     from workbench.models import ModelFacts
     from workbench.runs.run import Run
 
@@ -108,3 +109,14 @@ def _age(seconds: float) -> str:
 
 def _gib(size: int | None) -> float | None:
     return None if size is None else size / GIB
+
+
+def check_table(exported: Exported) -> Table:
+    """A row an input that an exported file was checked on."""
+    titles = ("Checked on", "Batch", "Height", "Width", "Difference", "Allowed")
+    allowed = f"{exported.bound:.0e}"
+    rows: list[tuple[Value, ...]] = [
+        (check.what, check.batch, check.height, check.width, f"{check.difference:.1e}", allowed)
+        for check in exported.checks
+    ]
+    return Table(titles, rows)
