@@ -244,6 +244,14 @@ def test_a_gpu_is_listed_once_when_torch_and_nvml_both_know_it(monkeypatch):
     assert [device.name for device in list_devices()[:-1]] == ["NVIDIA H200"]
 
 
+def test_a_torch_that_is_still_being_imported_is_not_waited_for(monkeypatch):
+    FakeDriver([]).install(monkeypatch)
+    half = fake_torch("xpu")
+    del half.get_device_module
+    monkeypatch.setitem(sys.modules, "torch", half)
+    assert [device.kind for device in list_devices()] == ["cpu"]
+
+
 def test_the_installed_torch_answers_the_same_questions():
     import torch
 

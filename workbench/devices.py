@@ -229,11 +229,16 @@ def _held_by(handle: Any, processes: list[psutil.Process]) -> int | None:
 # Accelerators that only torch knows
 
 
-def _torch_accelerators() -> list[Device]:
-    if "torch" not in sys.modules:
-        return []
-    import torch  # waits until whoever is importing it has finished
+def _torch() -> Any:
+    """torch, once somebody has imported it to its end, where it defines what is looked for here; else None."""
+    torch = sys.modules.get("torch")
+    return torch if hasattr(torch, "get_device_module") else None
 
+
+def _torch_accelerators() -> list[Device]:
+    torch = _torch()
+    if torch is None:
+        return []
     accelerator = torch.accelerator.current_accelerator(check_available=True)
     if accelerator is None or (accelerator.type == "cuda" and _nvml_starts()):
         return []
@@ -243,9 +248,7 @@ def _torch_accelerators() -> list[Device]:
 
 
 def _read_with_torch(device: Device) -> Reading:
-    import torch
-
-    memory_of = getattr(torch.get_device_module(device.kind), "mem_get_info", None)
+    memory_of = getattr(_torch().get_device_module(device.kind), "mem_get_info", None)
     if memory_of is None:
         return Reading(device)
     free, total = memory_of(device.index)
