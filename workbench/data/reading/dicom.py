@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -38,36 +40,49 @@ PALETTE = "PALETTE COLOR"
 
 def open_dicom(file: BinaryIO, path: Path, index: int, axis: int | None) -> Opened:
     """Grey is float32 in the file's units (Hounsfield for CT), or uint8 where 8 bits are not rescaled; colour uint8."""
-    with quiet():
-        header = _header(file, path)
-        frame = _Frame(header, path, index)
+    with _by_pydicom(path):
+        frame = _Frame(_header(file, path), path, index)
+    facts = frame.facts
 
     def stored() -> np.ndarray:
-        from pydicom.pixels import pixel_array
+        with _by_pydicom(path):
+            from pydicom.pixels import pixel_array
 
-        with quiet():
             array = pixel_array(file, index=index)
         return array.reshape(*array.shape[:2], -1)
 
-    return Opened(
-        frame.facts,
-        frame.facts.height * frame.facts.width * frame.facts.channels * (3 * frame.facts.bits // 8 + 12),
-        lambda _at_least: frame.shown(stored()),
-        stored,
-    )
+    def picture(_at_least: tuple[int, int] | None) -> np.ndarray:
+        array = stored()
+        with _by_pydicom(path):
+            return frame.shown(array)
+
+    memory = facts.height * facts.width * facts.channels * (3 * facts.bits // 8 + 12)
+    return Opened(facts, memory, picture, stored)
 
 
-def _header(file: BinaryIO, path: Path) -> Dataset:
-    """The attributes that pixels need; the deflated syntax is refused, since it would inflate without bound."""
+@contextmanager
+def _by_pydicom(path: Path) -> Iterator[None]:
+    """Asks for the package where it is missing, keeps it quiet, and gives its own errors a common name."""
     try:
-        from pydicom import dcmread
-        from pydicom.filereader import read_file_meta_info
-        from pydicom.pixels import get_decoder
+        from pydicom.errors import BytesLengthException, InvalidDicomError
     except ModuleNotFoundError as error:
         raise UserError(
             f'{path} is a DICOM file; to read it, pip install "attention-unet-workbench[medical]".'
         ) from error
     logging.getLogger("pydicom").addHandler(logging.NullHandler())
+    with quiet():
+        try:
+            yield
+        except (BytesLengthException, InvalidDicomError) as error:
+            raise ValueError("not as DICOM should be") from error
+
+
+def _header(file: BinaryIO, path: Path) -> Dataset:
+    """The attributes that pixels need; the deflated syntax is refused, since it would inflate without bound."""
+    from pydicom import dcmread
+    from pydicom.filereader import read_file_meta_info
+    from pydicom.pixels import get_decoder
+
     syntax = read_file_meta_info(path).get("TransferSyntaxUID")
     if syntax is None or syntax == DEFLATED:
         raise UserError(f"{path} is a DICOM file that is deflated or names no transfer syntax; save it uncompressed.")

@@ -6,6 +6,8 @@ Rows run from head to foot or from front to back, columns from the patient's lef
 from __future__ import annotations
 
 import gzip
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -114,17 +116,30 @@ def _volume(file: BinaryIO, path: Path, axis: int | None) -> tuple[Volume, bool]
     """What the header says, and whether the file is packed."""
     packed = file.read(2) == b"\x1f\x8b"
     file.seek(0)
-    return Volume(_header(gzip.GzipFile(fileobj=file) if packed else file, path), path, axis), packed
+    with _by_nibabel(path):
+        return Volume(_header(gzip.GzipFile(fileobj=file) if packed else file), path, axis), packed
 
 
-def _header(stream: Any, path: Path) -> Any:
+@contextmanager
+def _by_nibabel(path: Path) -> Iterator[None]:
+    """Asks for the package where it is missing, and gives its own errors a common name."""
     try:
-        from nibabel.nifti1 import Nifti1Header
-        from nibabel.nifti2 import Nifti2Header
+        from nibabel.spatialimages import HeaderDataError
+        from nibabel.wrapstruct import WrapStructError
     except ModuleNotFoundError as error:
         raise UserError(
             f'{path} is a NIfTI file; to read it, pip install "attention-unet-workbench[medical]".'
         ) from error
+    try:
+        yield
+    except (HeaderDataError, WrapStructError) as error:
+        raise ValueError("not as NIfTI should be") from error
+
+
+def _header(stream: BinaryIO | gzip.GzipFile) -> Any:
+    from nibabel.nifti1 import Nifti1Header
+    from nibabel.nifti2 import Nifti2Header
+
     head = stream.read(Nifti2Header.sizeof_hdr)
     version = Nifti2Header if head[4:8] == b"n+2\0" else Nifti1Header
     return version(head[: version.sizeof_hdr], check=False)

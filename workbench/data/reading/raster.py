@@ -22,7 +22,7 @@ from PIL.WebPImagePlugin import WebPImageFile
 
 from workbench.data.reading.facts import Facts, Opened, size_of, widening_note
 from workbench.data.reading.guard import quiet
-from workbench.data.reading.inflate import with_stored_pixels
+from workbench.data.reading.inflate import decode_checked, with_stored_pixels
 from workbench.data.reading.labels import without_alpha
 from workbench.data.reading.orientation import TURNS, UPRIGHT, Turn
 from workbench.errors import UserError
@@ -130,7 +130,7 @@ def open_png(file: BinaryIO, path: Path, index: int, axis: int | None) -> Opened
     file.seek(24)
     bits, colour, _, _, interlaced = file.read(5)
     decoder = PNG_DECODERS.get((bits, colour))
-    if decoder is imagecodecs.png_decode and interlaced:
+    if decoder is decode_checked and interlaced:
         raise UserError(f"{path} is an interlaced PNG of several 16-bit channels; save it without interlacing.")
     notes = facts.notes
     if bits == 16 and colour & ALPHA:
@@ -165,8 +165,8 @@ PNG_DECODERS: dict[tuple[int, int], Callable[[bytes], np.ndarray]] = {
     (8, RGB): imagecodecs.spng_decode,
     (8, RGB | ALPHA): imagecodecs.spng_decode,
     (16, RGB | ALPHA): imagecodecs.spng_decode,
-    (16, RGB): imagecodecs.png_decode,
-    (16, GREY | ALPHA): imagecodecs.png_decode,
+    (16, RGB): decode_checked,
+    (16, GREY | ALPHA): decode_checked,
 }
 """By bits and colour type; the others are left to Pillow."""
 
