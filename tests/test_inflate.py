@@ -1,5 +1,6 @@
 """PNG without its compression: the same pixels, and nothing hidden about what is damaged."""
 
+import zlib
 from io import BytesIO
 
 import numpy as np
@@ -47,3 +48,10 @@ def test_what_is_read_is_what_was_saved(tmp_path):
     for mode in ("L", "P", "RGB"):
         (tmp_path / "a.png").write_bytes(png_of(mode))
         assert np.array_equal(read_labels(tmp_path / "a.png"), np.array(Image.open(tmp_path / "a.png")))
+
+
+def test_more_pixels_than_the_header_says_are_left_to_the_decoder():
+    png = png_of("L", size=(40, 30))
+    wrong = bytearray(png[:16] + (20).to_bytes(4) + png[20:29])
+    wrong += zlib.crc32(wrong[12:29]).to_bytes(4) + png[33:]
+    assert with_stored_pixels(bytes(wrong)) == bytes(wrong)

@@ -11,7 +11,7 @@ import numpy as np
 CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 """By colour type."""
 END = b"\0\0\0\0IEND\xaeB`\x82"
-LARGEST = 64 << 20
+LARGEST = 20 << 20
 """Bytes of pixels; larger pictures are left to their decoder, which does not need them twice."""
 
 PIECE = 1 << 20
