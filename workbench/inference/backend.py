@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from workbench.config import Preprocessing
-from workbench.errors import UserError
+from workbench.errors import UserError, choices
 from workbench.inference.context import context_of
 from workbench.models import SegmentationModel, load_model, optimize_for_inference
 from workbench.task import Task
@@ -65,11 +65,13 @@ class TorchBackend:
         device: str = "auto",
         task: Task | None = None,
         preprocessing: Preprocessing | None = None,
+        dtype: torch.dtype = torch.float32,
     ):
-        self.device = find_device(device)
-        self._model = optimize_for_inference(model).to(self.device)
+        self.device, self._dtype = find_device(device), dtype
+        self._model = optimize_for_inference(model).to(self.device, dtype)
+        kind = "" if dtype == torch.float32 else f" in {str(dtype).removeprefix('torch.')}"
         self.facts = BackendFacts(
-            f"pytorch on {self.device}",
+            f"pytorch on {self.device}{kind}",
             *said_by_card(model, task, preprocessing),
             model.in_channels,
             model.size_multiple,
@@ -83,7 +85,7 @@ class TorchBackend:
     def __call__(self, batch: Tensor) -> tuple[Tensor, Mapping[str, Tensor]]:
         try:
             with torch.inference_mode():
-                output = self._model(batch.to(self.device, memory_format=torch.channels_last))
+                output = self._model(batch.to(self.device, self._dtype, memory_format=torch.channels_last))
         except torch.OutOfMemoryError as error:
             height, width = batch.shape[-2:]
             raise UserError(
@@ -137,7 +139,15 @@ def find_weights(source: str | Path) -> Path:
     return path / BEST_WEIGHTS
 
 
-def open_backend(source: SegmentationModel | str | Path, device: str = "auto", **known: Any) -> Backend:
+def open_backend(
+    source: SegmentationModel | str | Path, backend: str = "pytorch", device: str = "auto", **known: Any
+) -> Backend:
     """The back end for a model, a run's folder or a file of weights; `known` may give task and preprocessing."""
+    if backend not in BACKENDS:
+        raise choices("back end", backend, BACKENDS)
     model = source if isinstance(source, SegmentationModel) else load_model(find_weights(source))
-    return TorchBackend(model, device, **known)
+    return BACKENDS[backend](model, device, **known)
+
+
+BACKENDS = {"pytorch": TorchBackend}
+"""By the name that `workbench predict --backend` takes."""

@@ -75,6 +75,11 @@ class Prediction:
         """Height and width."""
         return self.labels.shape[-2], self.labels.shape[-1]
 
+    @property
+    def slice_ending(self) -> str:
+        """What tells the slices of a stack apart in file names; empty for a picture of its own."""
+        return slice_ending(self.origin.index if self.origin else 0, self.facts.slices)
+
     @cached_property
     def entropy(self) -> np.ndarray:
         """[h, w] in 0..1: 0 where the model is sure, 1 where all classes are equally likely.
@@ -88,3 +93,8 @@ class Prediction:
 
 def _bits(probabilities: np.ndarray) -> np.ndarray:
     return -probabilities * np.log2(np.maximum(probabilities, np.finfo(np.float32).tiny))
+
+
+def slice_ending(index: int, slices: int) -> str:
+    """_007 for the eighth of some hundred slices, nothing for the only one."""
+    return "" if slices == 1 else f"_{index:0{len(str(slices - 1))}d}"

@@ -22,7 +22,7 @@ from workbench.inference.backend import Backend, open_backend
 from workbench.inference.calculation import Calculation, Progress
 from workbench.inference.filters import Filters, filter_labels
 from workbench.inference.inputs import Input, streamed_input, whole_input
-from workbench.inference.prediction import AttentionMaps, Origin, Prediction
+from workbench.inference.prediction import AttentionMaps, Origin, Prediction, slice_ending
 from workbench.inference.tiling import Mosaic
 from workbench.models import SegmentationModel
 from workbench.task import Task
@@ -57,6 +57,7 @@ class Predictor:
         self,
         source: SegmentationModel | str | Path | Backend,
         *,
+        backend: str = "pytorch",
         device: str = "auto",
         filters: Filters | None = None,
         augmentation: str = "none",
@@ -65,14 +66,14 @@ class Predictor:
         task: Task | None = None,
         preprocessing: Preprocessing | None = None,
     ):
-        """`source` is a model, a run's folder, a file of weights, or a back end.
+        """`source` is a model, a run's folder, a file of weights, or a back end that is there already.
 
         Pictures larger than a tile of that side are tiled; by default those of over two million pixels. `overlap` is
         how many pixels tiles share; by default as many as it takes to be exact. Task and preprocessing are those saved
         with the weights unless given.
         """
         if isinstance(source, SegmentationModel | str | Path):
-            source = open_backend(source, device, task=task, preprocessing=preprocessing)
+            source = open_backend(source, backend, device, task=task, preprocessing=preprocessing)
         self.backend: Backend = source
         self.facts = source.facts
         self.filters = filters or Filters()
@@ -110,7 +111,7 @@ class Predictor:
                     f"{MEMORY / 1e9:.1f} GB: `workbench predict --write label` streams it to disk"
                 )
             array, facts = read_picture(path, index=index, axis=axis)
-            name = name_of(path, index, facts.slices)
+            name = name_of(path) + slice_ending(index, facts.slices)
             return self._predict(name, array, facts, Origin(path, index, axis), progress)
 
     def is_large(self, facts: Facts) -> bool:
@@ -173,11 +174,10 @@ class Predictor:
         return self.task.labels_of(torch.from_numpy(probabilities[None]), self.filters.threshold)[0].numpy()
 
 
-def name_of(path: Path, index: int = 0, slices: int = 1) -> str:
-    """A picture's name without folder and suffix; in a stack with the number of the slice."""
-    stem = path.name.removesuffix(".gz")
-    stem = stem[: stem.rfind(".")] if "." in stem[1:] else stem
-    return stem if slices == 1 else f"{stem}_{index:0{len(str(slices - 1))}d}"
+def name_of(path: Path) -> str:
+    """A picture's name without folder and suffix."""
+    name = path.name.removesuffix(".gz")
+    return name[: name.rfind(".")] if "." in name[1:] else name
 
 
 def _facts_of(picture: np.ndarray) -> Facts:

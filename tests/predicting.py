@@ -1,0 +1,62 @@
+"""Small networks for the tests of prediction, whose answers depend on all that they see."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from networks import small
+
+from workbench.config import Preprocessing
+from workbench.inference.backend import BackendFacts
+from workbench.inference.predictor import Predictor
+from workbench.models import SegmentationModel
+from workbench.task import Task
+
+OWN_SIZE = Preprocessing(resize="none")
+TASKS = {
+    "binary": Task(classes=("background", "nucleus")),
+    "multiclass": Task(mode="multiclass", classes=("background", "disc", "box", "triangle")),
+    "multilabel": Task(mode="multilabel", classes=("disc", "box", "triangle")),
+}
+
+
+def lively(name: str, task: Task, seed: int = 0, **knobs) -> SegmentationModel:
+    """A network whose batch normalisation was calibrated on noise: every layer has a say, unlike in a new one."""
+    torch.manual_seed(seed)
+    model = small(name, 3, task.channels, **knobs).train()
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.momentum = None
+    with torch.no_grad():
+        for _ in range(2):
+            model(torch.randn(4, 3, 64, 64))
+    return model.eval()
+
+
+def predictor(name: str = "attention_unet", mode: str = "binary", preprocessing=OWN_SIZE, **options) -> Predictor:
+    task = TASKS[mode]
+    return Predictor(lively(name, task), device="cpu", task=task, preprocessing=preprocessing, **options)
+
+
+def noise(height: int, width: int, channels: int = 3, seed: int = 0) -> np.ndarray:
+    """A picture that is different everywhere."""
+    return np.random.default_rng(seed).integers(0, 256, (height, width, channels), np.uint8)
+
+
+class Brightness:
+    """A back end that is no network: a pixel's logits are what its first channel holds, and so is its one gate."""
+
+    context = 0
+
+    def __init__(self, task: Task = TASKS["binary"], preprocessing: Preprocessing | None = None, multiple: int = 1):
+        preprocessing = preprocessing or Preprocessing(resize="none", channels="grey", mean=(0.5,), std=(0.1,))
+        self.facts = BackendFacts("brightness", task, preprocessing, 1, multiple, multiple)
+        self.shapes: list[tuple[int, ...]] = []
+
+    def __call__(self, batch):
+        self.shapes.append(tuple(batch.shape))
+        logits = batch[:, :1]
+        if self.facts.task.channels > 1:
+            levels = torch.linspace(-3, 3, self.facts.task.channels).view(1, -1, 1, 1)
+            logits = -((logits - levels) ** 2) if self.facts.task.mode == "multiclass" else logits - levels
+        return logits.numpy(), {"gate": torch.nn.functional.avg_pool2d(batch[:, :1], self.facts.size_multiple).sigmoid()}
