@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -28,7 +30,7 @@ def test_spans_cover_everything_once(tiling, length):
     np.testing.assert_allclose(weights, 1, atol=1e-6)
     assert found[0].first == 0
     assert found[-1].last == length
-    for one, other in zip(found, found[1:], strict=False):
+    for one, other in pairwise(found):
         assert other.first - other.start == one.stop - one.last == tiling.margin
 
 

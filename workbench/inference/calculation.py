@@ -80,18 +80,25 @@ class Calculation:
 
     def _calculate(self, part: Tensor) -> Calculated:
         """What the model says of [channels, h, w] in all poses; the attention is that of the picture as it is."""
+        if len(part) != self._facts.in_channels:
+            raise UserError(f"it has {len(part)} channels, but the model takes {self._facts.in_channels}")
+        height, width = part.shape[-2:]
         first: dict[str, np.ndarray] = {}
 
         def probabilities(posed: Tensor) -> Tensor:
             nonlocal first
-            height, width = posed.shape[-2:]
-            logits, attention = self._backend(pad(posed[None], self._facts.size_multiple, self._facts.smallest_size))
+            tall, wide = posed.shape[-2:]
+            logits, attention = self._backend(self._fitting(posed)[None])
             first = first or {name: _array(gate) for name, gate in attention.items()}
-            return self._facts.task.probabilities(torch.as_tensor(logits))[0, :, :height, :width].cpu()
+            return self._facts.task.probabilities(torch.as_tensor(logits))[0, :, :tall, :wide].cpu()
 
-        spread = average(part, self._poses, probabilities)
+        # Padded before it is turned, so that the network's coarser grids lie alike in a tile and in the whole.
+        spread = average(self._fitting(part), self._poses, probabilities)
         maps = spread.mean if spread.deviation is None else torch.cat((spread.mean, spread.deviation[None]))
-        return Calculated(maps.numpy(), first)
+        return Calculated(maps[:, :height, :width].numpy(), first)
+
+    def _fitting(self, picture: Tensor) -> Tensor:
+        return pad(picture[None], self._facts.size_multiple, self._facts.smallest_size)[0]
 
     def padded(self, size: Size) -> Size:
         """What the network is given for a picture of that size."""
