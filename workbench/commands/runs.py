@@ -9,7 +9,7 @@ from typing import Annotated
 from tyro.conf import Positional, UseAppendAction
 
 from workbench.commands.knobs import parsed
-from workbench.commands.train import follow
+from workbench.commands.train import go_on
 from workbench.commands.watch import tell_end, watch
 from workbench.errors import UserError
 from workbench.runs.run import Run, find_run, list_runs
@@ -74,7 +74,7 @@ def watch_one(run: Positional[str], runs: Path = RUNS) -> None:
         runs: The folder of all runs.
     """
     one = find_run(run, runs)
-    tell_end(one, watch(one))
+    tell_end(one, watch(one, one.history().offset))
 
 
 def stop(run: Positional[str], runs: Path = RUNS, seconds: float = 60) -> None:
@@ -110,9 +110,8 @@ def resume(
         detach: Start it in the background and return.
         knob: What is to be different, as NAME=VALUE; --NAME VALUE is the same.
     """
-    one = find_run(run, runs)
-    one.resume(parsed(knob) | ({"training.epochs": f"{epochs}"} if epochs is not None else {}))
-    follow(one, detach)
+    longer = {} if epochs is None else {"training.epochs": epochs}
+    go_on(find_run(run, runs), {**parsed(knob), **longer}, detach)
 
 
 def delete(names: Positional[tuple[str, ...]], runs: Path = RUNS, yes: bool = False) -> None:

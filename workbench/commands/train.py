@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -41,20 +42,24 @@ def train(
     if resume:
         if source or name:
             raise UserError("A run that is resumed has its configuration and name: leave out everything but changes.")
-        run = find_run(resume, runs)
-        run.resume(changes)
-        follow(run, detach)
+        go_on(find_run(resume, runs), changes, detach)
         return
     if not source:
         raise UserError(f"What shall be trained? Give a YAML file or one of the presets {', '.join(presets())}.")
     run = Run.start(load_config(source, changes), runs, name)
-    follow(run, detach)
+    _follow(run, 0, detach)
 
 
-def follow(run: Run, detach: bool) -> None:
-    """Tell where the run is, and watch it unless it is to be left alone."""
+def go_on(run: Run, changes: Mapping[str, object], detach: bool) -> None:
+    """Resume a run, and watch it unless it is to be left alone."""
+    offset = run.history().offset
+    run.resume(changes)
+    _follow(run, offset, detach)
+
+
+def _follow(run: Run, offset: int, detach: bool) -> None:
     print(f"Run {run.name} in {run.folder}")
     if detach:
         print(f"It works in the background; to watch it: workbench runs watch {run.name}")
     else:
-        tell_end(run, watch(run))
+        tell_end(run, watch(run, offset))

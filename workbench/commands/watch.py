@@ -15,9 +15,9 @@ POLL = 0.3
 SCORES = ("dice", "jaccard")
 
 
-def watch(run: Run) -> Status:
-    """Until the run has ended; a second Ctrl-C leaves it alone."""
-    screen = Screen(run)
+def watch(run: Run, offset: int) -> Status:
+    """Show what is recorded from a byte offset on, until the run has ended; a second Ctrl-C leaves it alone."""
+    screen = Screen(run, offset)
     try:
         try:
             return screen.follow()
@@ -50,9 +50,9 @@ def tell_end(run: Run, status: Status) -> None:
 class Screen:
     """What is shown of a run: the bar only where somebody looks at it live."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, offset: int) -> None:
         self.run = run
-        self.offset = run.history().offset
+        self.offset = offset
         self.detail = "Starting."
         self.losses: dict[str, float] = {}
         self.bar: tqdm | None = None

@@ -124,11 +124,9 @@ def _train(
     try:
         for last in trainer:
             recorder.see(last)
+            _tell(reporter, last, pace)
             if reporter.stop_requested:
-                reporter.tell("stopping", detail="Saving the model and the state.")
                 trainer.stop()
-            else:
-                _tell(reporter, last, pace)
         recorder.end(last)
     finally:
         recorder.close()
@@ -152,14 +150,16 @@ class Pace:
 
 def _tell(reporter: Reporter, progress: Progress, pace: Pace) -> None:
     validating = progress.split == "valid" and not progress.complete
+    stopping = reporter.stop_requested
     reporter.tell(
+        "stopping" if stopping else "running",
         epoch=progress.epoch,
         epochs=progress.epochs,
         step=progress.step,
         total=progress.total_steps,
         eta=pace.seconds_left(progress),
         images_per_second=progress.images_per_second,
-        detail="Validating." if validating else "Training.",
+        detail="Saving the model and the state." if stopping else "Validating." if validating else "Training.",
     )
 
 

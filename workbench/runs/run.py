@@ -190,14 +190,19 @@ class Run:
         """Held by the worker as long as it lives."""
         return FileLock(self.folder / ".lock")
 
-    def _refuse_if_at_work(self) -> None:
+    def is_at_work(self) -> bool:
+        """Whether a worker holds it, as the system of this machine knows at once."""
         try:
             with self.lock().acquire(timeout=0):
-                pass
+                return False
         except Timeout:
-            raise UserError(f"{self.name} is at work: stop it first, with `workbench runs stop {self.name}`.") from None
+            return True
         except OSError:  # a folder that may only be read holds no worker
-            return
+            return False
+
+    def _refuse_if_at_work(self) -> None:
+        if self.is_at_work():
+            raise UserError(f"{self.name} is at work: stop it first, with `workbench runs stop {self.name}`.")
 
     def _note(self, state: State, detail: str) -> None:
         """What is known before the worker takes over."""
