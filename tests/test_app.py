@@ -92,6 +92,25 @@ def test_other_machines_need_a_password(host):
         launch(create_app(), host=host)
 
 
+@pytest.mark.parametrize("host", ["localhost", "::1", "[::1]"])
+def test_this_machine_has_other_names(host):
+    if ":" in host and not has_ipv6():
+        pytest.skip("this machine has no IPv6")
+    app = create_app()
+    try:
+        assert answer(launch(app, host=host)) == 200
+    finally:
+        app.close(verbose=False)
+
+
+def has_ipv6():
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        return False
+    return True
+
+
 def test_a_password_opens_the_app_and_nothing_else_does(open_page):
     app = create_app()
     try:

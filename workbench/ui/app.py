@@ -40,8 +40,7 @@ def launch(app: gr.Blocks, port: int | None = None, host: str = "127.0.0.1", pas
     Without a password only this machine may look: other hosts are refused, and so are pages of other sites that
     point their name at this machine.
     """
-    local = _is_this_machine(host)
-    if not local and not password:
+    if not _is_this_machine(host) and not password:
         raise UserError(
             f"Anybody who reaches {host} could use the app: give --password or set WORKBENCH_PASSWORD, "
             "or leave out --host and reach it through an SSH tunnel."
@@ -49,7 +48,7 @@ def launch(app: gr.Blocks, port: int | None = None, host: str = "127.0.0.1", pas
     _check_address(host, port)
     only_local_names = Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost", "[::1]", host])
     _, url, _ = app.launch(
-        server_name=host,
+        server_name=f"[{host}]" if ":" in host and "[" not in host else host,
         server_port=port,
         auth=(lambda _, given: hmac.compare_digest(given.encode(), password.encode())) if password else None,
         auth_message="Any user name, and the password that the app was started with." if password else None,
