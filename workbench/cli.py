@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 import tyro
 
 import workbench
-from workbench.commands import app, data, devices, evaluate, export, models, predict, runs, train
+from workbench.commands import app, compare, data, devices, evaluate, export, models, predict, runs, train
 from workbench.commands.knobs import as_knobs, list_of_knobs, takes_knobs
 from workbench.errors import UserError, choices
 
@@ -29,6 +29,7 @@ COMMANDS: Mapping[str, Callable[..., None]] = {
     "train": train.train,
     "evaluate": evaluate.evaluate,
     "predict": predict.predict,
+    "compare": compare.compare,
     "export": export.export,
     "runs": runs.list_all,
     "runs show": runs.show,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from workbench.errors import UserError
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from workbench.devices import Reading
     from workbench.inference.export import Exported
     from workbench.models import ModelFacts
+    from workbench.runs.comparison import Row
     from workbench.runs.run import Run
 
 UNKNOWN = "–"
@@ -105,6 +106,26 @@ def _age(seconds: float) -> str:
     if days:
         return f"{days} d {hours % 24} h"
     return f"{hours} h {minutes % 60} min" if hours else f"{minutes} min"
+
+
+def comparison_table(rows: Iterable[Row]) -> Table:
+    """A row a run; scores with their intervals."""
+    from workbench.runs.comparison import TOLD
+
+    shown = TOLD[:3]
+    lines: list[tuple[Value, ...]] = [
+        (
+            *(row.run, row.model, row.epochs, row.best_epoch),
+            *(str(row.scores[name]) if name in row.scores else None for name in shown),
+        )
+        for row in rows
+    ]
+    return Table(("Run", "Model", "Epochs", "Best", *shown), lines)
+
+
+def knob_table(knobs: Mapping[str, Mapping[str, object]], runs: Sequence[str]) -> Table:
+    """A row a knob that differs."""
+    return Table(("Knob", *runs), [(path, *(str(values[run]) for run in runs)) for path, values in knobs.items()])
 
 
 def _gib(size: int | None) -> float | None:
