@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import json
 import logging
@@ -164,7 +165,19 @@ def _start_worker(job: Job) -> None:
 
     cv2.setNumThreads(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that waits for this one stops it
+    _keep_freed_memory()
     _job = job
+
+
+def _keep_freed_memory() -> None:
+    """Getting the same megabytes from the system anew for every picture would take a quarter of all time."""
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError, TypeError):  # only glibc has it
+        return
+    trim_threshold, mmap_threshold = -1, -3
+    mallopt(trim_threshold, 128 << 20)
+    mallopt(mmap_threshold, 32 << 20)
 
 
 def _work(chunk: Iterable[tuple[Item, str | None]]) -> list[tuple[Item, Outcome]]:
