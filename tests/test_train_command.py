@@ -17,7 +17,7 @@ from small_run import has_steps, small_config, wait_until
 from workbench import cli
 from workbench.commands.knobs import as_knobs, parsed
 from workbench.commands.train import train
-from workbench.config import save_config
+from workbench.config import RunConfig, save_config
 from workbench.errors import UserError
 from workbench.models import load_model
 from workbench.runs import run as run_module
@@ -113,6 +113,12 @@ def test_a_training_tells_where_it_is_and_how_good(at_once, small, workbench, tm
     assert (run.config.training.epochs, run.config.training.optimizer.learning_rate) == (3, 0.02)
 
 
+def test_data_alone_is_trained_with_the_defaults(monkeypatch, workbench, tmp_path):
+    monkeypatch.setattr(run_module, "launch", lambda folder, hardware: None)
+    assert workbench("train", "--data", "shapes", "--name", "one", "--detach")[0] == 0
+    assert Run.open(tmp_path / "runs" / "one").config == RunConfig()
+
+
 def test_a_training_goes_on(finished, workbench):
     status, out, _ = workbench("train", "--resume", "one", "--epochs", 3)
     assert status == 0
@@ -131,7 +137,7 @@ def test_a_failed_training_is_a_sentence_and_status_1(at_once, small, workbench)
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        ((), "Give a YAML file or one of the presets"),
+        ((), "Give a folder with --data, a YAML file, or a preset: cityscapes"),
         (("no-such",), "Unknown preset 'no-such'"),
         (("demo", "--epoch", "3"), "There is no knob 'epoch'; did you mean epochs"),
         (("demo", "--batch", "many"), "training.batch = 'many' is refused"),

@@ -155,6 +155,7 @@ def test_early_stopping_ends_it_and_may_be_lifted(make, monkeypatch):
     run, code = make(training__epochs=50, training__early_stopping=1, training__optimizer__learning_rate=1e-9)
     assert code == 0
     assert (run.status().state, run.last_step < 150) == ("finished", True)
+    assert "no new best in 1 validations" in run.status().detail
     run.resume({"epochs": 60})
     assert "stopped early" in run.status().error
     ended = run.last_step

@@ -10,8 +10,9 @@ from tyro.conf import Positional, UseAppendAction
 
 from workbench.commands.knobs import parsed
 from workbench.commands.watch import tell_end, watch
-from workbench.config import load_config, presets
+from workbench.config import RunConfig, load_config, presets
 from workbench.errors import UserError
+from workbench.knobs import override
 from workbench.runs.run import Run, find_run
 
 
@@ -28,7 +29,7 @@ def train(
     """Train a model in a process of its own and watch it; Ctrl-C stops it with a usable model and a resumable state.
 
     Args:
-        source: A preset, or the YAML file of a configuration.
+        source: A preset, or the YAML file of a configuration; without one every knob is at its default.
         data: The folder of pictures and masks, or `shapes`.
         name: What the run is called; by default after its model and the time.
         epochs: Passes over the training pictures; with --resume the new end of a longer training.
@@ -44,9 +45,12 @@ def train(
             raise UserError("A run that is resumed has its configuration and name: leave out everything but changes.")
         go_on(find_run(resume, runs), changes, detach)
         return
-    if not source:
-        raise UserError(f"What shall be trained? Give a YAML file or one of the presets {', '.join(presets())}.")
-    run = Run.start(load_config(source, changes), runs, name)
+    if not source and data is None:
+        raise UserError(
+            f"What shall be trained? Give a folder with --data, a YAML file, or a preset: {', '.join(presets())}."
+        )
+    config = load_config(source, changes) if source else override(RunConfig(), changes)
+    run = Run.start(config, runs, name)
     _follow(run, 0, detach)
 
 

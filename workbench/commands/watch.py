@@ -44,7 +44,7 @@ def tell_end(run: Run, status: Status) -> None:
     if status.state == "stopped":
         print(f"Stopped at step {status.step} of {status.total}; go on with: workbench runs resume {run.name}")
     else:
-        print(f"Finished. The curves as a picture: workbench runs plot {run.name}")
+        print(f"{status.detail or 'Finished.'} The curves as a picture: workbench runs plot {run.name}")
 
 
 class Screen:
@@ -106,11 +106,11 @@ class Screen:
         title = "preparing" if preparing else f"epoch {status.epoch}/{status.epochs}"
         if self.bar is None or self.bar.total != total or self.bar.n > done:
             self.close()
-            form = "{desc}: {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}{postfix}]"
+            form = "{desc}: {percentage:3.0f}%|{bar:20}| {n_fmt}/{total_fmt} [{elapsed}{postfix}]"
             self.bar = tqdm(total=total, bar_format=form, disable=None, leave=False)
-        self.bar.set_description_str(title, False)
-        self.bar.set_postfix_str(self._figures(status), False)
-        self.bar.update(done - self.bar.n)
+        self.bar.set_description_str(title, refresh=False)
+        self.bar.set_postfix_str(self._figures(status), refresh=False)
+        self.bar.n = done
         self.bar.refresh()
 
     def _figures(self, status: Status) -> str:

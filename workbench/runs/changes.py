@@ -11,6 +11,8 @@ from workbench.errors import UserError
 
 CHANGEABLE = (
     "data.path",
+    "data.split_file",
+    "data.group_file",
     "training.epochs",
     "training.iterations",
     "training.batch",
@@ -24,7 +26,10 @@ CHANGEABLE = (
     "training.hardware",
     "recording",
 )
-"""The knobs that a run may be resumed with otherwise; with others it would be another run."""
+"""The knobs that a run may be resumed with otherwise; with others it would be another run.
+
+The data may lie elsewhere, but its fingerprint must be the same.
+"""
 
 
 def with_whole_paths(config: RunConfig) -> RunConfig:

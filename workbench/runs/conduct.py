@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 
@@ -24,7 +24,14 @@ from workbench.runs.trackers import check_trackers
 from workbench.training import Progress, Trainer
 
 
-def conduct(run: Run, reporter: Reporter) -> Literal["stopped", "finished"]:
+class End(NamedTuple):
+    """What has become of a run."""
+
+    state: Literal["stopped", "finished"]
+    detail: str = ""
+
+
+def conduct(run: Run, reporter: Reporter) -> End:
     """Do all that is left to do of a run."""
     config = run.config
     check_trackers(config.recording.trackers)
@@ -112,7 +119,7 @@ def _create_model(config: RunConfig, prepared: Prepared, in_channels: int, fresh
 
 def _train(
     run: Run, config: RunConfig, trainer: Trainer, prepared: Prepared, checkpoint: Checkpoint | None, reporter: Reporter
-) -> Literal["stopped", "finished"]:
+) -> End:
     if checkpoint and trainer.outcome == "early":
         raise UserError(
             f"{run.name} stopped early, with no new best in {config.training.early_stopping} validations: to go on all "
@@ -130,7 +137,9 @@ def _train(
         recorder.end(last)
     finally:
         recorder.close()
-    return "stopped" if trainer.outcome == "open" else "finished"
+    if trainer.outcome == "early":
+        return End("finished", f"Stopped early: no new best in {config.training.early_stopping} validations.")
+    return End("stopped" if trainer.outcome == "open" else "finished")
 
 
 class Pace:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 import subprocess
-import sys
 import time
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
@@ -40,7 +39,6 @@ def _environment() -> dict[str, Any]:
         "versions": {"workbench": workbench.__version__, "python": platform.python_version()} | _versions(),
         "platform": platform.platform(),
         "hardware": [asdict(device) for device in list_devices()],
-        "command": sys.argv,
         "git": _git_commit(Path.cwd()),
     }
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -129,9 +128,22 @@ class Recorder:
 
 
 def record_of(progress: Progress) -> Record:
-    """A line of metrics.jsonl: the fields of a progress, and when it was."""
-    record: Record = {"time": time.time(), **asdict(progress)}
-    return {name: value for name, value in record.items() if value or name in ("losses", "metrics", "learning_rate")}
+    """A line of metrics.jsonl; what is the same in all of them is in the status, and what says nothing is left out."""
+    record: Record = {
+        "time": round(time.time(), 3),
+        "split": progress.split,
+        "epoch": progress.epoch,
+        "step": progress.step,
+        "learning_rate": progress.learning_rate,
+        "losses": progress.losses,
+        "metrics": progress.metrics,
+        "images_per_second": round(progress.images_per_second, 3),
+    }
+    if progress.complete:
+        record |= {"complete": True}
+        if progress.split == "valid":
+            record |= {"score": progress.score, "best": progress.best}
+    return record | ({"notes": progress.notes} if progress.notes else {})
 
 
 def sentence_of(progress: Progress) -> str:

@@ -40,7 +40,8 @@ def _work(run: Run) -> int:
         reporter.start()
         from workbench.runs.conduct import conduct  # seconds of importing, of which the status tells by now
 
-        reporter.end(conduct(run, reporter), detail="")
+        state, detail = conduct(run, reporter)
+        reporter.end(state, detail=detail)
     except StopRequestedError:
         reporter.end("stopped", detail="Stopped before the training began.")
     except UserError as error:
