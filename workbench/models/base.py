@@ -46,7 +46,7 @@ class SegmentationModel(nn.Module):
         raise NotImplementedError(f"{type(self).__name__} defines no core")
 
     def gates(self) -> dict[str, nn.Module]:
-        """The modules whose outputs are the attention maps, by the names of the maps; {} without gates that can be told."""
+        """The modules whose outputs are the attention maps, by the maps' names; {} without gates that can be told."""
         return {}
 
     def deepest(self) -> str | None:
