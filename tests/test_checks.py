@@ -54,6 +54,11 @@ def test_no_state_is_handed_out_whose_losses_are_nan_but_not_read_yet():
         [training.state_dict() for _ in training]
 
 
+def test_a_picture_of_nan_in_the_validation_is_named():
+    with pytest.raises(UserError, match=r"nan in the validation after step 3: disc-7 hold values that are not numbers"):
+        list(trainer(valid=Changed(9, broken_picture)))
+
+
 def test_a_learning_rate_that_breaks_the_weights():
     training = trainer(optimizer__name="sgd", learning_rate=1e30, epochs=5)
     with pytest.raises(UserError, match=r"loss became (nan|inf) in step \d+.*learning_rate"):

@@ -81,7 +81,7 @@ class Divergence:
 
 def loss_not_finite(loss: float, where: str, names: Sequence[str], bad_names: Sequence[str], model: nn.Module) -> str:
     """Why a loss is nan or infinite, as far as pictures and weights tell."""
-    at = f"The loss became {loss} in {where}, at the pictures {_some(names)}"
+    at = f"The loss became {loss} in {where}{f', at the pictures {_some(names)}' if names else ''}"
     if bad_names:
         return f"{at}: {_some(bad_names)} hold values that are not numbers; mend these pictures or take them out."
     if not all(parameter.isfinite().all() for parameter in model.parameters()):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
-from math import inf
+from math import isfinite
 from time import perf_counter
 from typing import Any, Literal, TypeVar
 
@@ -190,10 +190,12 @@ class Trainer:
         yield self._judge(*whole.numbers(), rate)
 
     def _judge(self, losses: dict[str, float], metrics: dict[str, float], rate: float) -> Progress:
+        if not isfinite(losses["loss"]):
+            raise self._validation_not_finite(losses["loss"])
         score = self.score({**metrics, "loss": losses["loss"]})
         best = self.course.judge(score)
         self.schedule.validated(losses["loss"])
-        told = score if abs(score) < inf else None
+        told = score if isfinite(score) else None
         return self._progress("valid", rate, complete=True, losses=losses, metrics=metrics, score=told, best=best)
 
     # --- where it is ---
@@ -262,6 +264,12 @@ class Trainer:
         step = self.course.position.step + 1 - error.steps_ago
         where = f"step {step} (epoch {self.course.position.epoch + 1})"
         return UserError(checks.loss_not_finite(error.loss, where, names, bad, self.learner.model))
+
+    def _validation_not_finite(self, loss: float) -> UserError:
+        valid = self.valid_data or ()
+        bad = checks.not_numbers(valid[number] for number in range(len(valid)))
+        where = f"the validation after step {self.course.position.step}"
+        return UserError(checks.loss_not_finite(loss, where, (), bad, self.evaluated_model))
 
 
 def _on_cpu(state: Any) -> Any:
