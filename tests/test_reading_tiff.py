@@ -105,6 +105,17 @@ def test_large_uncompressed_strips_are_read_by_rows(tmp_path):
     assert read_region(path, 59_998, 49_988, 2, 12)[:, :, 0].tolist() == [[0] * 12, [0, 0] + [7] * 10]
 
 
+@pytest.mark.parametrize("name", ["tiles.tif", "rgb.png"])
+def test_what_goes_wrong_between_regions_is_not_blamed_on_the_file(put, name):
+    def stumble(path) -> None:
+        with open_regions(path) as regions:
+            regions.read(0, 0, 2, 2)
+            raise RuntimeError("of the caller")
+
+    with pytest.raises(RuntimeError, match="of the caller"):
+        stumble(put(pictures.FILES[name]()))
+
+
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 @pytest.mark.parametrize("channels", [2, 4, 7])
 def test_many_channels(put, dtype, channels):

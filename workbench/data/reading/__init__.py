@@ -13,7 +13,7 @@ from workbench.data.reading.dicom import open_dicom
 from workbench.data.reading.display import to_display
 from workbench.data.reading.facts import FILE_LIMITS, Facts, Limits, Opened, Picture
 from workbench.data.reading.formats import HEAD, PICTURE_SUFFIXES, format_of
-from workbench.data.reading.guard import check_index, check_limits, check_region, opened_file
+from workbench.data.reading.guard import check_index, check_limits, check_region, mending, opened_file
 from workbench.data.reading.labels import as_labels
 from workbench.data.reading.nifti import open_nifti
 from workbench.data.reading.pnm import open_pnm
@@ -120,7 +120,9 @@ def open_regions(
     path = Path(path)
     with opened_file(path) as (file, name):
         if name == "TIFF":
-            yield TiffRegions(file, path, index, limits.memory)
+            with mending(path, name):
+                regions = TiffRegions(file, path, index, limits.memory)
+            yield regions  # outside of the mending: what goes wrong between two regions is not the file's fault
             return
     yield WholePicture(path, read_picture(path, index=index, axis=axis, limits=limits))
 
@@ -141,7 +143,7 @@ class WholePicture:
 @contextmanager
 def _opened(path: str | Path, index: int, axis: int | None, limits: Limits) -> Iterator[Opened]:
     path = Path(path)
-    with opened_file(path, limits.bytes) as (file, name):
+    with opened_file(path, limits.bytes) as (file, name), mending(path, name):
         opened = OPENERS[name](file, path, index, axis)
         check_index(path, index, opened.facts.slices)
         check_limits(path, opened, limits)

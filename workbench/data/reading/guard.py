@@ -27,7 +27,7 @@ DAMAGE = (
 
 @contextmanager
 def opened_file(path: Path, most_bytes: int | None = None) -> Iterator[tuple[BinaryIO, str]]:
-    """The open file and its format; errors that decoders raise inside become one sentence."""
+    """The open file and its format."""
     try:
         status = path.stat()
     except FileNotFoundError as error:
@@ -50,8 +50,7 @@ def opened_file(path: Path, most_bytes: int | None = None) -> Iterator[tuple[Bin
         if name is None:
             raise unreadable(path, head)
         file.seek(0)
-        with mending(path, name):
-            yield file, name
+        yield file, name
 
 
 _warnings_lock = threading.Lock()

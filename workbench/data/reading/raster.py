@@ -55,6 +55,17 @@ STORED = {"CMYK": "RGB", "RGBX": "RGB", "I": "I;16"}
 
 CHANNELS = {"1": 1, "L": 1, "P": 1, "I;16": 1, "LA": 2, "PA": 2, "RGB": 3, "RGBA": 4}
 
+GREY, RGB, ALPHA = 0, 2, 4
+PNG_DECODERS: dict[tuple[int, int], Callable[[bytes], np.ndarray]] = {
+    (8, GREY): imagecodecs.spng_decode,
+    (8, RGB): imagecodecs.spng_decode,
+    (8, RGB | ALPHA): imagecodecs.spng_decode,
+    (16, RGB | ALPHA): imagecodecs.spng_decode,
+    (16, RGB): decode_checked,
+    (16, GREY | ALPHA): decode_checked,
+}
+"""Of PNG, by bits and colour type; the others are left to Pillow."""
+
 ORIENTATION = 0x0112
 MOST_SCANS = 64
 BLOCK = 4_000_000
@@ -157,18 +168,6 @@ def open_png(file: BinaryIO, path: Path, index: int, axis: int | None) -> Opened
     bytes_a_pixel = samples * bits // 8 + bits // 16 * facts.channels if decoder else 7
     memory = 2 * size_of(file) + image.width * image.height * bytes_a_pixel
     return Opened(facts, memory, picture, stored)
-
-
-GREY, RGB, ALPHA = 0, 2, 4
-PNG_DECODERS: dict[tuple[int, int], Callable[[bytes], np.ndarray]] = {
-    (8, GREY): imagecodecs.spng_decode,
-    (8, RGB): imagecodecs.spng_decode,
-    (8, RGB | ALPHA): imagecodecs.spng_decode,
-    (16, RGB | ALPHA): imagecodecs.spng_decode,
-    (16, RGB): decode_checked,
-    (16, GREY | ALPHA): decode_checked,
-}
-"""By bits and colour type; the others are left to Pillow."""
 
 
 def _decoded(decoder: Callable[[bytes], np.ndarray], data: bytes) -> np.ndarray:

@@ -65,7 +65,8 @@ class TiffRegions:
 
     def read(self, top: int, left: int, height: int, width: int) -> np.ndarray:
         """Pixels [height, width, channels] as `read_picture` gives them."""
-        return self._pixels.shown(self._stored(top, left, height, width))
+        with mending(self._path, "TIFF"):
+            return self._pixels.shown(self._stored(top, left, height, width))
 
     def labels(self) -> np.ndarray:
         """Stored values of the whole picture [h, w, channels]."""
@@ -117,8 +118,7 @@ class TiffRegions:
                 "pixels; read smaller regions, or save it with smaller tiles or strips."
             )
         region = self._turn.stored_region((top, left, height, width), facts.height, facts.width)
-        with mending(self._path, "TIFF"):
-            planes = [self._region_of(page, *region) for page in self._pages]
+        planes = [self._region_of(page, *region) for page in self._pages]
         stored = planes[0] if len(planes) == 1 else np.concatenate(planes, axis=2)
         return np.ascontiguousarray(self._turn.apply(stored))
 
