@@ -14,7 +14,20 @@ from collections.abc import Callable, Mapping, Sequence
 import tyro
 
 import workbench
-from workbench.commands import app, compare, data, devices, evaluate, export, models, predict, runs, train
+from workbench.commands import (
+    app,
+    attention,
+    bench,
+    compare,
+    data,
+    devices,
+    evaluate,
+    export,
+    models,
+    predict,
+    runs,
+    train,
+)
 from workbench.commands.knobs import as_knobs, list_of_knobs, takes_knobs
 from workbench.errors import UserError, choices
 
@@ -30,7 +43,11 @@ COMMANDS: Mapping[str, Callable[..., None]] = {
     "evaluate": evaluate.evaluate,
     "predict": predict.predict,
     "compare": compare.compare,
+    "attention": attention.attention,
+    "attention film": attention.film,
+    "attribute": attention.attribute,
     "export": export.export,
+    "bench": bench.bench,
     "runs": runs.list_all,
     "runs show": runs.show,
     "runs watch": runs.watch_one,

@@ -10,7 +10,10 @@ from workbench.errors import UserError
 
 if TYPE_CHECKING:
     from workbench.devices import Reading
+    from workbench.inference.attention import GateMap
+    from workbench.inference.bench_results import Bench
     from workbench.inference.export import Exported
+    from workbench.inference.gate_effects import GateEffect
     from workbench.models import ModelFacts
     from workbench.runs.comparison import Row
     from workbench.runs.run import Run
@@ -139,5 +142,90 @@ def check_table(exported: Exported) -> Table:
     rows: list[tuple[Value, ...]] = [
         (check.what, check.batch, check.height, check.width, f"{check.difference:.1e}", allowed)
         for check in exported.checks
+    ]
+    return Table(titles, rows)
+
+
+def bench_table(result: Bench, before: Bench | None = None) -> Table:
+    """A row a variant and batch; with an earlier result by how much each has become faster."""
+    from workbench.inference.bench_results import against
+
+    titles = (
+        "Variant",
+        "Batch",
+        "Images/s",
+        "Against plain",
+        "Median (ms)",
+        "95 % (ms)",
+        "Memory (MiB)",
+        "File (MB)",
+        "Multiply-adds (G)",
+        "Share of peak (%)",
+        "Difference",
+        "Ready in (s)",
+    )
+    ratios = against(result, before) if before else {}
+    rows: list[tuple[Value, ...]] = []
+    for row in result.rows:
+        cells: tuple[Value, ...] = (
+            row.variant,
+            row.batch,
+            row.images_per_second,
+            row.ratio,
+            1e3 * row.latency_median,
+            1e3 * row.latency_95,
+            row.memory / 2**20,
+            row.bytes / 1e6,
+            row.multiply_adds / 1e9,
+            100 * row.share_of_peak,
+            UNKNOWN if row.difference is None else f"{row.difference:.0e}",
+            row.setup,
+        )
+        rows.append((*cells, ratios.get(row.key)) if before else cells)
+    return Table((*titles, "Against before") if before else titles, rows)
+
+
+def gate_table(maps: Iterable[GateMap]) -> Table:
+    """A row a gate and class: the gate's true range, and how much of its mass lies inside the class's masks."""
+    titles = (
+        "Gate",
+        "Cells",
+        "Lowest",
+        "Highest",
+        "Entropy",
+        "Class",
+        "Area (%)",
+        "Mass (%)",
+        "True area",
+        "True mass",
+    )
+    rows: list[tuple[Value, ...]] = []
+    for gate in maps:
+        height, width = gate.raw.shape
+        for name, inside in gate.predicted.items():
+            true = gate.true.get(name)
+            rows.append(
+                (
+                    gate.gate,
+                    f"{height} x {width}",
+                    gate.low,
+                    gate.high,
+                    gate.entropy,
+                    name,
+                    100 * inside.area,
+                    100 * inside.mass,
+                    None if true is None else 100 * true.area,
+                    None if true is None else 100 * true.mass,
+                )
+            )
+    return Table(titles, rows)
+
+
+def effect_table(effects: Iterable[GateEffect]) -> Table:
+    """A row a gate and change."""
+    titles = ("Gate", "Changed", "Pixels changed", "Dice between", "Mean change of probability", "Dice", "by")
+    rows: list[tuple[Value, ...]] = [
+        (e.gate, e.change, e.pixels, e.dice_between, f"{e.probability_change:.1e}", e.score, e.score_change)
+        for e in effects
     ]
     return Table(titles, rows)

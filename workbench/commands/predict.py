@@ -31,7 +31,7 @@ def predict(
     overlap: int | None = None,
     axis: int | None = None,
     device: str = "auto",
-    backend: str = "pytorch",
+    backend: str = "own",
     runs: Path = Path("runs"),
 ) -> None:
     """Predict pictures of any size, and write what the model sees in them.
@@ -39,7 +39,7 @@ def predict(
     What cannot be read is told and left out, and the status at the end is then 1.
 
     Args:
-        model: A run (its name or folder), or a file of weights.
+        model: A run (its name or folder), a file of weights, or an exported file.
         pictures: Files, or folders with everything below them.
         out: The folder to write to; the results are named as the pictures.
         write: What to write, separated by commas: label, tiff16, objects, probability, uncertainty, overlay,
@@ -53,7 +53,8 @@ def predict(
         overlap: Pixels that tiles share; by default as many as it takes to be exact.
         axis: Which way a volume is cut into slices: 0, 1 or 2; by default across its coarsest spacing.
         device: auto, cpu, cuda:0 ...
-        backend: What runs the network.
+        backend: What runs the network: own is PyTorch for weights and an exported file's own runtime; auto the fastest
+            at hand; or pytorch, onnxruntime, openvino, ncnn.
         runs: The folder of all runs, where `model` is the name of one.
     """
     from workbench.inference.batch import find_pictures, predict_files

@@ -8,16 +8,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from workbench.config import Preprocessing
-from workbench.errors import UserError, choices
+from workbench.errors import UserError
 from workbench.inference.context import context_of
-from workbench.models import SegmentationModel, load_model, optimize_for_inference
+from workbench.models import SegmentationModel, optimize_for_inference
 from workbench.task import Task
 
 Array = np.ndarray | Tensor
@@ -69,6 +69,7 @@ class TorchBackend:
     ):
         self.device, self._dtype = find_device(device), dtype
         self._model = optimize_for_inference(model).to(self.device, dtype)
+        self.bytes = weight_bytes(self._model)
         kind = "" if dtype == torch.float32 else f" in {str(dtype).removeprefix('torch.')}"
         self.facts = BackendFacts(
             f"pytorch on {self.device}{kind}",
@@ -114,6 +115,11 @@ def said_by_card(
     return task, preprocessing
 
 
+def weight_bytes(model: torch.nn.Module) -> int:
+    """What its weights take in memory."""
+    return sum(tensor.nbytes for tensor in model.state_dict().values())
+
+
 def find_device(name: str) -> torch.device:
     """auto: the accelerator if there is one; or cpu, cuda:0, xpu, mps ..."""
     accelerator = torch.accelerator.current_accelerator(check_available=True)
@@ -137,17 +143,3 @@ def find_weights(source: str | Path) -> Path:
     if not (path / BEST_WEIGHTS).is_file():
         raise UserError(f"{path} has no {BEST_WEIGHTS}: give a run that has validated once, or a file of weights.")
     return path / BEST_WEIGHTS
-
-
-def open_backend(
-    source: SegmentationModel | str | Path, backend: str = "pytorch", device: str = "auto", **known: Any
-) -> Backend:
-    """The back end for a model, a run's folder or a file of weights; `known` may give task and preprocessing."""
-    if backend not in BACKENDS:
-        raise choices("back end", backend, BACKENDS)
-    model = source if isinstance(source, SegmentationModel) else load_model(find_weights(source))
-    return BACKENDS[backend](model, device, **known)
-
-
-BACKENDS = {"pytorch": TorchBackend}
-"""By the name that `workbench predict --backend` takes."""

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from workbench.config import Preprocessing
 from workbench.errors import UserError, choices
-from workbench.inference.backend import find_device
+from workbench.inference.backend import find_device, weight_bytes
 from workbench.inference.backends import BACKENDS, installed_backends
 from workbench.inference.bench_results import Bench, Row
 from workbench.inference.machine import Peaks, describe_machine, memory_peak, peaks
@@ -36,6 +36,7 @@ class Variant(NamedTuple):
 
     name: str
     call: Call
+    bytes: int
     setup: float
 
     @property
@@ -95,17 +96,17 @@ def _at_hand(device: torch.device) -> list[str]:
 
 
 def _variants(model: SegmentationModel, names: Sequence[str], train: bool, device: torch.device) -> Iterator[Variant]:
-    makers: dict[str, Callable[[], Call]] = {PLAIN: partial(_plain, model, device)}
+    makers: dict[str, Callable[[], tuple[Call, int]]] = {PLAIN: partial(_plain, model, device)}
     makers |= {name: partial(_of_backend, name, model, device) for name in names}
     if train:
         makers |= {name: partial(_training, model, device, dtype) for name, dtype in TRAINING.items()}
     for name, make in makers.items():
         start = perf_counter()
-        call = make()
-        yield Variant(name, call, perf_counter() - start)
+        call, size = make()
+        yield Variant(name, call, size, perf_counter() - start)
 
 
-def _plain(model: SegmentationModel, device: torch.device) -> Call:
+def _plain(model: SegmentationModel, device: torch.device) -> tuple[Call, int]:
     plain = copy.deepcopy(model).to(device).eval()
     set_phase_form(plain, False)
 
@@ -113,10 +114,10 @@ def _plain(model: SegmentationModel, device: torch.device) -> Call:
         with torch.inference_mode():
             return plain(image.to(device)).logits
 
-    return call
+    return call, weight_bytes(plain)
 
 
-def _of_backend(name: str, model: SegmentationModel, device: torch.device) -> Call:
+def _of_backend(name: str, model: SegmentationModel, device: torch.device) -> tuple[Call, int]:
     classes = tuple(f"class {number}" for number in range(model.classes))
     task = Task(mode="multilabel", classes=classes)
     known = {"task": task, "preprocessing": Preprocessing(channels="as_is", resize="none")}
@@ -126,10 +127,10 @@ def _of_backend(name: str, model: SegmentationModel, device: torch.device) -> Ca
         height, width = image.shape[-2:]
         return backend(pad(image, model.size_multiple, model.smallest_size))[0][..., :height, :width]
 
-    return call
+    return call, backend.bytes
 
 
-def _training(model: SegmentationModel, device: torch.device, dtype: torch.dtype) -> Call:
+def _training(model: SegmentationModel, device: torch.device, dtype: torch.dtype) -> tuple[Call, int]:
     layout = torch.contiguous_format if dtype == torch.float32 else torch.channels_last
     trained = copy.deepcopy(model).to(device, memory_format=layout).train()  # type: ignore[call-overload]
     optimizer = torch.optim.Adam(trained.parameters(), 1e-4)
@@ -142,7 +143,7 @@ def _training(model: SegmentationModel, device: torch.device, dtype: torch.dtype
         torch.nn.functional.binary_cross_entropy_with_logits(logits.float(), target).backward()
         optimizer.step()
 
-    return call
+    return call, weight_bytes(trained)
 
 
 def _first_calls(variants: Sequence[Variant], image: Tensor) -> dict[str, First]:
@@ -186,5 +187,6 @@ def _row(
         share_of_peak=work / timing.fastest / at_best[variant.numbers],
         ratio=reference.fastest / timing.fastest,
         difference=first.difference,
+        bytes=variant.bytes,
         setup=variant.setup,
     )

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from workbench.errors import UserError
+from workbench.files import write_whole
 
 FORMAT = 1
 Key = tuple[str, int, int, str]
@@ -39,6 +39,8 @@ class Row:
     """Images a second against plain PyTorch; of training against training in float32."""
     difference: float | None
     """Of probabilities, at most, against plain PyTorch; None of training."""
+    bytes: int
+    """Of its file, or of the weights in PyTorch."""
     setup: float
     """Seconds of making it ready, before its first call."""
 
@@ -57,12 +59,7 @@ class Bench:
 
 def save_bench(result: Bench, path: Path) -> None:
     """As JSON, whole or not at all."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        part.write_text(json.dumps({"format": FORMAT, **asdict(result)}, indent=1), encoding="utf-8")
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    write_whole(path, json.dumps({"format": FORMAT, **asdict(result)}, indent=1))
 
 
 def load_bench(path: Path) -> Bench:

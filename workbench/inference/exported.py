@@ -19,7 +19,8 @@ class ExportedBackend:
 
     def __init__(self, path: Path, runtime: str | None = None) -> None:
         runtime = check_runtime(path, runtime)
-        self.card, self._run = RUNTIMES[runtime].open(path)
+        opened = RUNTIMES[runtime].open(path)
+        self.card, self._run, self.bytes = opened.card, opened.run, opened.bytes
         self.facts = BackendFacts(
             runtime,
             self.card.task,

@@ -28,7 +28,7 @@ def peaks(device: torch.device) -> Peaks:
 
 
 def _peak(device: torch.device, dtype: torch.dtype, rounds: int = 5) -> float:
-    side = 2048 if device.type == "cpu" else 8192
+    side = 1024 if device.type == "cpu" else 8192
     left, right = torch.randn(2, side, side, device=device).to(dtype)
     torch.mm(left, right)
     return side**3 / min(timed(lambda: torch.mm(left, right)) for _ in range(rounds))

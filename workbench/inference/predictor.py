@@ -18,7 +18,8 @@ from workbench.config import Preprocessing
 from workbench.data.geometry import take_back
 from workbench.data.reading import Facts, Limits, read_facts, read_picture
 from workbench.errors import UserError
-from workbench.inference.backend import Backend, open_backend
+from workbench.inference.backend import Backend
+from workbench.inference.backends import open_backend
 from workbench.inference.calculation import Calculation, Progress
 from workbench.inference.filters import Filters, filter_labels
 from workbench.inference.inputs import Input, streamed_input, whole_input
@@ -57,7 +58,7 @@ class Predictor:
         self,
         source: SegmentationModel | str | Path | Backend,
         *,
-        backend: str = "pytorch",
+        backend: str = "own",
         device: str = "auto",
         filters: Filters | None = None,
         augmentation: str = "none",
@@ -66,7 +67,10 @@ class Predictor:
         task: Task | None = None,
         preprocessing: Preprocessing | None = None,
     ):
-        """`source` is a model, a run's folder, a file of weights, or a back end that is there already.
+        """`source` is a model, a run's folder, a file of weights, an exported file, or a back end.
+
+        `backend` is a name from `workbench.inference.backends`: own is PyTorch for weights and for an exported file the
+        runtime it was made for; auto is the fastest at hand.
 
         Pictures larger than a tile of that side are tiled; by default those of over two million pixels. `overlap` is
         how many pixels tiles share; by default as many as it takes to be exact. Task and preprocessing are those saved
@@ -100,8 +104,8 @@ class Predictor:
         """
         if isinstance(picture, np.ndarray):
             picture = picture[..., None] if picture.ndim == 2 else picture
-            facts = _facts_of(picture)
-            return self._predict("picture", picture, facts, None, progress)
+            with _naming("The picture"):
+                return self._predict("picture", picture, _facts_of(picture), None, progress)
         path = Path(picture)
         with _naming(path):
             facts = read_facts(path, index=index, axis=axis)
@@ -183,7 +187,7 @@ def name_of(path: Path) -> str:
 def _facts_of(picture: np.ndarray) -> Facts:
     if picture.ndim != 3 or not picture.size or picture.dtype not in (np.uint8, np.uint16, np.float32):
         raise UserError(
-            f"A picture is an array [height, width] or [height, width, channels] of uint8, uint16 or float32, not "
+            f"it must be an array [height, width] or [height, width, channels] of uint8, uint16 or float32, not "
             f"{picture.dtype} {list(picture.shape)}."
         )
     height, width, channels = picture.shape
@@ -191,11 +195,11 @@ def _facts_of(picture: np.ndarray) -> Facts:
 
 
 @contextmanager
-def _naming(path: Path) -> Iterator[None]:
+def _naming(picture: str | Path) -> Iterator[None]:
     """Sentences about a picture say which one."""
     try:
         yield
     except UserError as error:
-        if str(path) in str(error):
+        if str(picture) in str(error):
             raise
-        raise UserError(f"{path}: {str(error).rstrip('.')}.") from error
+        raise UserError(f"{picture}: {str(error).rstrip('.')}.") from error

@@ -57,6 +57,8 @@ class Opened(NamedTuple):
     card: ExportCard
     run: Callable[[np.ndarray], list[np.ndarray]]
     """float32 [N, in_channels, h, w] to the outputs, in the card's order."""
+    bytes: int
+    """Of all its files."""
 
 
 def read_card_text(text: str | None, path: Path) -> ExportCard:

@@ -74,7 +74,7 @@ def open_ncnn(path: Path) -> Opened:
     def run(batch: np.ndarray) -> list[np.ndarray]:
         return [np.stack(maps) for maps in zip(*map(run_one, batch), strict=True)]
 
-    return Opened(card, run)
+    return Opened(card, run, path.stat().st_size + path.with_suffix(".bin").stat().st_size)
 
 
 def _card_text(path: Path) -> str | None:

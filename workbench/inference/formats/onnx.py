@@ -46,7 +46,7 @@ def open_onnx(path: Path) -> Opened:
     def run(batch: np.ndarray) -> list[np.ndarray]:
         return session.run(list(card.outputs), {"image": batch})
 
-    return Opened(card, run)
+    return Opened(card, run, path.stat().st_size)
 
 
 PROVIDERS = ("CUDAExecutionProvider", "CoreMLExecutionProvider", "CPUExecutionProvider")

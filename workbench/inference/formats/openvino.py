@@ -40,7 +40,8 @@ def open_openvino(path: Path, precision: str = "f32") -> Opened:
     def run(batch: np.ndarray) -> list[np.ndarray]:
         return list(compiled([batch]).values())
 
-    return Opened(card, run)
+    files = [file for file in (path, path.with_suffix(".bin")) if file.is_file()]
+    return Opened(card, run, sum(file.stat().st_size for file in files))
 
 
 open_openvino_bf16 = partial(open_openvino, precision="bf16")

@@ -28,4 +28,4 @@ def open_archive(path: Path) -> Opened:
     def run(batch: np.ndarray) -> list[np.ndarray]:
         return [output.numpy() for output in module(torch.from_numpy(batch))]
 
-    return Opened(read_card_text(extra[CARD], path), run)
+    return Opened(read_card_text(extra[CARD], path), run, path.stat().st_size)
