@@ -15,20 +15,21 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "workbench"
 
-WORDS = {"errors", "knobs", "config", "task"}
+WORDS = {"errors", "files", "knobs", "config", "task"}
 THINGS = WORDS | {"models", "data", "metrics", "overlays", "plots", "page", "devices"}
 RUNNING = THINGS | {"training", "inference", "runs"}
 
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
+    "files": set(),
     "task": {"errors"},
     "knobs": {"errors"},
-    "config": {"errors", "knobs", "task"},
+    "config": {"errors", "files", "knobs", "task"},
     "models": WORDS | {"models"},
     "data": WORDS | {"data", "overlays", "page"},
     "metrics": {"errors", "task"},
     "overlays": {"errors", "task"},
-    "plots": {"errors", "task"},
+    "plots": {"errors", "files", "task"},
     "page": set(),
     "devices": {"errors", "task"},
     "training": THINGS | {"training"},

@@ -5,7 +5,6 @@ Types and ranges are checked here; names (of a model, a loss, a layout ...) by t
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
@@ -15,6 +14,7 @@ import yaml
 from pydantic import BeforeValidator, Field
 
 from workbench.errors import UserError, choices
+from workbench.files import write_whole
 from workbench.knobs import Knobs, override
 
 
@@ -290,10 +290,4 @@ def load_config(source: str | Path, overrides: Mapping[str, Any] | None = None) 
 
 def save_config(config: RunConfig, path: str | Path) -> None:
     """Write every knob as YAML, whole or not at all."""
-    path = Path(path)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        part.write_text(yaml.safe_dump(config.model_dump(), sort_keys=False, allow_unicode=True), encoding="utf-8")
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    write_whole(Path(path), yaml.safe_dump(config.model_dump(), sort_keys=False, allow_unicode=True))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Literal
 
 from tyro.conf import Positional
 
 from workbench.errors import UserError
+from workbench.files import write_whole
 from workbench.runs.run import find_run, list_runs
 
 
@@ -47,9 +47,7 @@ def compare(
     if html is not None:
         if not html.absolute().parent.is_dir():
             raise UserError(f"There is no folder {html.parent} to write {html.name} into: make it first.")
-        part = html.with_name(f".{html.name}.{os.getpid()}.part")
-        part.write_text(comparison_page(found, chosen), encoding="utf-8")
-        os.replace(part, html)
+        write_whole(html, comparison_page(found, chosen))
         print(f"\nWrote {html}.")
 
 

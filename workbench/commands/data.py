@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from pathlib import Path
@@ -10,7 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from tyro.conf import Positional
 
+from workbench.commands.bars import progress_bar
 from workbench.errors import UserError
+from workbench.files import write_whole
 
 if TYPE_CHECKING:
     from workbench.config import RunConfig
@@ -36,8 +37,6 @@ def check(
         fix: A configuration to write with all mends; knobs that the file has stay.
         workers: Processes that read; by default one a core.
     """
-    from tqdm import tqdm
-
     from workbench.config import load_config, save_config
     from workbench.data import doctor
     from workbench.data.doctor.page import as_html
@@ -46,17 +45,12 @@ def check(
         if not wanted.absolute().parent.is_dir():
             raise UserError(f"There is no folder {wanted.parent} to write {wanted.name} into: make it first.")
     config = _config_of(path, layout)
-    with tqdm(unit="picture", leave=False, disable=not sys.stderr.isatty()) as bar:
-
-        def show(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
-
+    with progress_bar("picture") as show:
         report = doctor.check(config.data, show, workers)
     print(report.as_text())
     for file, text in ((json, report.as_json), (html, lambda: as_html(report))):
         if file:
-            _write(file, text())
+            write_whole(file, text())
             print(f"\nWrote {file}.")
     if fix:
         base = load_config(fix) if fix.is_file() else config
@@ -83,16 +77,6 @@ def _config_of(path: str, layout: str) -> RunConfig:
     return config.model_copy(update={"data": config.data.model_copy(update={"layout": layout})})
 
 
-def _write(file: Path, text: str) -> None:
-    """Whole or not at all."""
-    part = file.with_name(f".{file.name}.{os.getpid()}.part")
-    try:
-        part.write_text(text, encoding="utf-8")
-        os.replace(part, file)
-    finally:
-        part.unlink(missing_ok=True)
-
-
 def prepare(
     path: Positional[str],
     out: Path | None = None,
@@ -115,8 +99,6 @@ def prepare(
         set: Any other knob, such as `channels=grey` or `data.options.count=50`.
         workers: Processes that decode; by default one a core.
     """
-    from tqdm import tqdm
-
     from workbench.data.prepare import prepare
     from workbench.knobs import override
 
@@ -130,12 +112,7 @@ def prepare(
     config = override(_config_of(path, layout), asked).data
     out = out or Path("prepared") / Path(config.path.replace(":", "-")).absolute().name
     began = time.monotonic()
-    with tqdm(unit="picture", leave=False, disable=not sys.stderr.isatty()) as bar:
-
-        def show(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
-
+    with progress_bar("picture") as show:
         prepared = prepare(config, out, show, workers)
     print("\n".join(prepared.facts["report"]))
     sizes = ", ".join(prepared.facts["sizes"])

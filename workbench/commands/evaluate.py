@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tyro.conf import Positional
 
+from workbench.commands.bars import progress_bar
 from workbench.runs.run import find_run
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def evaluate(
 ) -> None:
     """Score a run's best model on a split, picture by picture, and write a report into the run's folder.
 
-    On several devices: accelerate launch --num_processes 2 -m workbench evaluate RUN.
+    On several devices: torchrun --nproc_per_node 2 -m workbench evaluate RUN.
 
     Args:
         run: Its name, or its folder.
@@ -39,18 +39,14 @@ def evaluate(
         worst: How many of the worst pictures are listed.
         runs: The folder of all runs.
     """
-    from tqdm import tqdm
-
     from workbench.runs.evaluation import evaluate_run, evaluation_folder
 
     one = find_run(run, runs)
     rank, processes = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
-    with tqdm(unit="picture", leave=False, disable=rank > 0 or not sys.stderr.isatty()) as bar:
-
-        def show(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
-
+    if processes > 1:
+        own_device = _join_processes()
+        device = own_device if device == "auto" else device
+    with progress_bar("picture", hidden=rank > 0) as show:
         evaluation = evaluate_run(
             one,
             split,
@@ -69,11 +65,16 @@ def evaluate(
 
 def _gather(part: Evaluation) -> list[Evaluation]:
     """The parts of all processes, in every process."""
-    from accelerate import PartialState
     from accelerate.utils import gather_object
 
-    PartialState()
     return gather_object([part])
+
+
+def _join_processes() -> str:
+    """Bring the processes together; the device of this one."""
+    from accelerate import PartialState
+
+    return str(PartialState().device)
 
 
 def _tell(evaluation: Evaluation, worst: int) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 from tyro.conf import Positional, UseAppendAction
 
+from workbench.commands.bars import progress_bar
 from workbench.commands.knobs import parsed
 from workbench.commands.train import go_on
 from workbench.commands.watch import tell_end, watch
@@ -138,15 +138,8 @@ def export(run: Positional[str], to: Path, runs: Path = RUNS) -> None:
         to: The ZIP file to write.
         runs: The folder of all runs.
     """
-    from tqdm import tqdm
-
     one = find_run(run, runs)
-    with tqdm(unit="file", leave=False, disable=not sys.stderr.isatty()) as bar:
-
-        def show(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
-
+    with progress_bar("file") as show:
         one.export(to, show)
     print(f"Wrote {to}. Unpacked, it is a run: workbench runs show FOLDER/{one.name}")
 

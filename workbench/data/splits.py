@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from math import floor
@@ -14,6 +13,7 @@ import numpy as np
 
 from workbench.data.counting import named
 from workbench.errors import UserError
+from workbench.files import write_whole
 
 STRATA = 10
 """How many bands of foreground share are spread evenly."""
@@ -165,9 +165,7 @@ def write_groups(path: str | Path, groups: Mapping[str, str]) -> None:
 
 
 def _write_json(path: Path, value: object) -> None:
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    part.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
-    os.replace(part, path)
+    write_whole(path, json.dumps(value, indent=1) + "\n")
 
 
 def read_groups(path: str | Path, names: Collection[str]) -> dict[str, str]:

@@ -6,7 +6,6 @@ leaves what was there intact; a reader sees the new state only when the index is
 
 from __future__ import annotations
 
-import errno
 import json
 import mmap
 import os
@@ -21,6 +20,7 @@ import numpy as np
 
 from workbench.data.intensity import Intensities
 from workbench.errors import UserError
+from workbench.files import FULL, write_whole
 
 FORMAT = 1
 INDEX = "index.json"
@@ -29,7 +29,6 @@ KINDS = ("images", "masks", "rows")
 ALIGNMENT = 64
 KEPT = 64 << 20
 """Bytes that may have been read before they are given back."""
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @dataclass(frozen=True)
@@ -184,13 +183,8 @@ def _is_whole(entry: Entry, sizes: dict[str, int]) -> bool:
 
 def write_index(folder: Path, index: dict[str, Any]) -> None:
     """Replace the index of a prepared folder, whole or not at all."""
-    part = folder / f".{INDEX}.{os.getpid()}.part"
     with _telling_full(folder):
-        try:
-            part.write_text(json.dumps({"format": FORMAT, **index}), encoding="utf-8")
-            os.replace(part, folder / INDEX)
-        finally:
-            part.unlink(missing_ok=True)
+        write_whole(folder / INDEX, json.dumps({"format": FORMAT, **index}))
 
 
 def read_index(folder: Path) -> dict[str, Any]:

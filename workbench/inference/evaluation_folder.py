@@ -5,13 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from workbench.errors import UserError
+from workbench.files import whole, write_whole
 from workbench.inference.evaluation import Counted, Evaluation
 from workbench.inference.scores import counted_of, picture_rows, summarise
 from workbench.task import Task
@@ -22,13 +22,12 @@ COUNTED, SUMMARY, PICTURES, REPORT = "counted.npz", "summary.json", "pictures.cs
 def save_evaluation(evaluation: Evaluation, folder: Path, page: str | None = None) -> None:
     """Write summary.json last, which names the evaluation as whole."""
     folder.mkdir(parents=True, exist_ok=True)
-    arrays = io.BytesIO()
-    np.savez_compressed(arrays, names=np.array(evaluation.names), **counted_of(evaluation)._asdict())
-    _replace(folder / COUNTED, arrays.getvalue())
-    _replace(folder / PICTURES, as_csv(picture_rows(evaluation)).encode())
+    with whole(folder / COUNTED) as part, part.open("wb") as file:
+        np.savez_compressed(file, names=np.array(evaluation.names), **counted_of(evaluation)._asdict())
+    write_whole(folder / PICTURES, as_csv(picture_rows(evaluation)))
     if page is not None:
-        _replace(folder / REPORT, page.encode())
-    _replace(folder / SUMMARY, json.dumps(summarise(evaluation), indent=1).encode())
+        write_whole(folder / REPORT, page)
+    write_whole(folder / SUMMARY, json.dumps(summarise(evaluation), indent=1))
 
 
 def load_evaluation(folder: Path) -> Evaluation:
@@ -59,12 +58,3 @@ def as_csv(rows: list[dict[str, Any]]) -> str:
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()
-
-
-def _replace(path: Path, content: bytes) -> None:
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        part.write_bytes(content)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)

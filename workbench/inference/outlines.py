@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import cv2
@@ -112,4 +113,4 @@ def _rings(corners: Corners) -> dict[int, list[Ring]]:
 
 def _area(ring: Ring) -> int:
     """Twice the enclosed area, less than 0 for a hole."""
-    return sum(x0 * y1 - x1 * y0 for (x0, y0), (x1, y1) in zip(ring, ring[1:], strict=False))
+    return sum(x0 * y1 - x1 * y0 for (x0, y0), (x1, y1) in pairwise(ring))

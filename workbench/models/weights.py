@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -13,6 +12,7 @@ from torch import Tensor
 
 from workbench.config import Knobs, ModelConfig, Preprocessing
 from workbench.errors import UserError
+from workbench.files import whole
 from workbench.models.base import SegmentationModel
 from workbench.models.originals import read_checkpoint, recognise
 from workbench.models.table import create_model
@@ -58,12 +58,8 @@ def save_model(
     if not path.parent.is_dir():
         raise UserError(f"Cannot write {path}: the folder {path.parent} does not exist.")
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        save_file(tensors, partial, metadata={"format": "pt", CARD: card.model_dump_json()})
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with whole(path) as part:
+        save_file(tensors, part, metadata={"format": "pt", CARD: card.model_dump_json()})
     return card
 
 

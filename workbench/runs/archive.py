@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 from workbench.errors import UserError
+from workbench.files import whole
 
 COMPRESSED = (".yaml", ".json", ".jsonl", ".txt")
 """The rest (weights, previews) would hardly get smaller."""
@@ -17,18 +17,13 @@ def pack(folder: Path, to: Path, progress: Callable[[int, int], None] | None = N
     """Write the ZIP, whole or not at all; hidden files, such as locks, stay behind."""
     if not to.absolute().parent.is_dir():
         raise UserError(f"There is no folder {to.parent} to write {to.name} into: make it first.")
-    part = to.with_name(f".{to.name}.{os.getpid()}.part")
     paths = [path for path in sorted(folder.rglob("*")) if path.is_file() and not _is_hidden(path.relative_to(folder))]
-    try:
-        with zipfile.ZipFile(part, "w") as archive:
-            for number, path in enumerate(paths, start=1):
-                inside = f"{folder.name}/{path.relative_to(folder).as_posix()}"
-                archive.write(path, inside, zipfile.ZIP_DEFLATED if path.suffix in COMPRESSED else zipfile.ZIP_STORED)
-                if progress:
-                    progress(number, len(paths))
-        os.replace(part, to)
-    finally:
-        part.unlink(missing_ok=True)
+    with whole(to) as part, zipfile.ZipFile(part, "w") as archive:
+        for number, path in enumerate(paths, start=1):
+            inside = f"{folder.name}/{path.relative_to(folder).as_posix()}"
+            archive.write(path, inside, zipfile.ZIP_DEFLATED if path.suffix in COMPRESSED else zipfile.ZIP_STORED)
+            if progress:
+                progress(number, len(paths))
 
 
 def _is_hidden(path: Path) -> bool:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import errno
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from workbench.errors import UserError
+from workbench.files import FULL, write_whole
 
 FORMAT = 1
 """Of all files of a run folder; readers refuse a higher one."""
@@ -18,19 +17,13 @@ LAST = "last.json"
 BEST = "best.safetensors"
 ABOUT_BEST = "best.json"
 
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 FULL_IN_WORDS = tuple(f"os error {number}" for number in FULL)
 """As libraries tell it that do not raise OSError."""
 
 
 def write_json(path: Path, values: Mapping[str, Any]) -> None:
     """Replace the file; a reader sees the old or the new one, never a part."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        part.write_text(json.dumps({"format": FORMAT, **values}, indent=1), encoding="utf-8")
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    write_whole(path, json.dumps({"format": FORMAT, **values}, indent=1))
 
 
 def read_json(path: Path) -> dict[str, Any] | None:

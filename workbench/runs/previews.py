@@ -6,7 +6,6 @@ epoch. Colours are the viewers' business. Knows no model: maps come in as arrays
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from workbench.errors import UserError
+from workbench.files import whole
 from workbench.runs.files import read_json, write_json
 
 LARGEST_SIDE = 256
@@ -101,13 +101,8 @@ class Previews:
             raise UserError(f"There is no preview {name} in {self.folder}; there are {there}.") from None
 
     def _write(self, name: str, arrays: Mapping[str, np.ndarray]) -> None:
-        part = self.folder / f".{name}.{os.getpid()}.part"
-        try:
-            with part.open("wb") as file:
-                np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
-            os.replace(part, self.folder / name)
-        finally:
-            part.unlink(missing_ok=True)
+        with whole(self.folder / name) as part, part.open("wb") as file:
+            np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
 
 
 def _file_of(epoch: int) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from workbench.files import write_whole
 from workbench.runs.processes import is_there, this_process
 
 POLL = 0.5
@@ -57,9 +58,7 @@ def _draw_ticket(folder: Path, name: str) -> Path:
     """A file whose name sorts by time and whose content tells whose it is."""
     me = this_process()
     ticket = folder / f"{time.time_ns():020d}-{me.pid}.json"
-    part = ticket.with_suffix(".part")
-    part.write_text(json.dumps({"name": name, "pid": me.pid, "started": me.started}), encoding="utf-8")
-    os.replace(part, ticket)
+    write_whole(ticket, json.dumps({"name": name, "pid": me.pid, "started": me.started}))
     return ticket
 
 

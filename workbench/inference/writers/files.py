@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import re
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from workbench.errors import UserError
-
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+from workbench.files import FULL
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A file beside `path` to write to, which takes its place when the block ends well."""
+    """As `files.whole`, but the file keeps its suffix, by which some libraries choose what to write."""
     part = path.with_name(f".{os.getpid()}.{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -26,7 +24,8 @@ def replacing(path: Path) -> Iterator[Path]:
         reason = "its disk is full: make room" if error.errno in FULL else f"{error.strerror}: choose another folder"
         raise UserError(f"{path} cannot be written, {reason}.") from error
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(FileNotFoundError, NotADirectoryError):
+            part.unlink()
 
 
 def with_ending(base: Path, ending: str) -> Path:
