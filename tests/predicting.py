@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import torch
 from networks import small
 
 from workbench.config import Preprocessing
+from workbench.data.geometry import Fit
+from workbench.data.reading import Facts
 from workbench.inference.backend import BackendFacts
+from workbench.inference.prediction import AttentionMaps, Prediction
 from workbench.inference.predictor import Predictor
 from workbench.models import SegmentationModel
 from workbench.task import Task
@@ -60,3 +64,20 @@ class Brightness:
             levels = torch.linspace(-3, 3, self.facts.task.channels).view(1, -1, 1, 1)
             logits = -((logits - levels) ** 2) if self.facts.task.mode == "multiclass" else logits - levels
         return logits.numpy(), {"gate": torch.nn.functional.avg_pool2d(batch[:, :1], self.facts.size_multiple).sigmoid()}
+
+
+def made_up(mode: str, height: int = 60, width: int = 80, *, spacing=None, name: str = "cells", seed: int = 0):
+    """A prediction that no model made: blobs with holes, some of which touch the edge or each other's corners."""
+    rng = np.random.default_rng(seed)
+    task = TASKS[mode]
+    coarse = rng.random((task.channels, 1 + height // 6, 1 + width // 6)).astype(np.float32)
+    probabilities = np.stack([cv2.resize(plane, (width, height)) for plane in coarse])
+    if mode == "multiclass":
+        probabilities = np.exp(8 * probabilities)
+        probabilities /= probabilities.sum(0)
+    labels = task.labels_of(torch.from_numpy(probabilities[None]))[0].numpy()
+    facts = Facts(width, height, 3, 8, "PNG", spacing=spacing)
+    gate = {"stride_8": rng.random((height // 4, width // 4)).astype(np.float32)}
+    fit = Fit((height, width), (height, width), (height, width))
+    picture = noise(height, width, seed=seed)
+    return Prediction(name, task, picture, facts, labels, probabilities, AttentionMaps(gate, (height, width), fit))

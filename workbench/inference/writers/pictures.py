@@ -45,10 +45,15 @@ def write_label(prediction: Prediction, base: Path) -> list[Path]:
 def _write_palette(path: Path, labels: np.ndarray, colours: np.ndarray, names: dict[int, str]) -> None:
     image = Image.fromarray(labels).convert("P")
     image.putpalette(colours.tobytes())
-    text = PngInfo()
-    text.add_itxt("classes", json.dumps(names, ensure_ascii=False))
     with replacing(path) as part:
-        image.save(part, pnginfo=text)
+        image.save(part, pnginfo=_chunks({"classes": json.dumps(names, ensure_ascii=False)}))
+
+
+def _chunks(texts: dict[str, str]) -> PngInfo:
+    chunks = PngInfo()
+    for name, text in texts.items():
+        chunks.add_itxt(name, text)
+    return chunks
 
 
 def write_overlay(prediction: Prediction, base: Path) -> list[Path]:
@@ -60,20 +65,21 @@ def write_overlay(prediction: Prediction, base: Path) -> list[Path]:
 
 
 def write_attention(prediction: Prediction, base: Path) -> list[Path]:
-    """NAME_attention_GATE.png: every gate's map over the picture, on the scale from 0 to 1."""
+    """NAME_attention_GATE.png: every gate's map over the picture, its scale in the text chunk "scale"."""
     if not prediction.attention:
         raise UserError("The model has no attention gates, so there is no attention to write: leave `attention` out.")
     shown = to_display(prediction.picture, prediction.facts)
     paths = []
     for gate, values in prediction.attention.items():
         paths.append(with_ending(base, f"_attention_{gate}.png"))
-        _write_rgb(paths[-1], attention_overlay(shown, values).rgb)
+        overlay = attention_overlay(shown, values)
+        _write_rgb(paths[-1], overlay.rgb, scale=overlay.legend)
     return paths
 
 
-def _write_rgb(path: Path, picture: np.ndarray) -> None:
+def _write_rgb(path: Path, picture: np.ndarray, **texts: str) -> None:
     with replacing(path) as part:
-        Image.fromarray(picture).save(part, compress_level=3)
+        Image.fromarray(picture).save(part, pnginfo=_chunks(texts), compress_level=3)
 
 
 def write_label16(prediction: Prediction, base: Path) -> list[Path]:

@@ -116,7 +116,7 @@ class GrowingTiff:
     ):
         self._width, self._dtype = shape[1], dtype
         self._waiting: np.ndarray = np.zeros((0, shape[1]), dtype)
-        self._queue: queue.Queue[np.ndarray | None] = queue.Queue(maxsize=2)
+        self._queue: queue.Queue[np.ndarray | None] = queue.Queue(maxsize=1)
         self._written: Future[None] = thread.submit(self._write, path, shape, options)
 
     def append(self, rows: np.ndarray) -> None:
