@@ -15,8 +15,6 @@ from workbench.errors import UserError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from workbench.inference.batch import Outcome
-
 
 def predict(
     model: Positional[Path],
@@ -67,8 +65,9 @@ def predict(
     check_formats(formats)
     jobs = find_pictures(pictures, out)
     if not jobs.pictures:
+        where = ", ".join(map(str, pictures))
         raise UserError(
-            f"There are no pictures in {', '.join(map(str, pictures)) or 'nothing'}: give files or folders."
+            f"There are no pictures in {where}: give files or folders." if where else "No picture is given."
         )
     predictor = Predictor(
         model if model.is_file() else find_run(str(model), runs).folder,
@@ -82,21 +81,25 @@ def predict(
     for path in jobs.left_out:
         print(f"Left out {path}: it is no picture.", file=sys.stderr)
     failed = written = 0
+    notes: dict[str, list[Path]] = {}
     with _bars([str(job.path) for job in jobs.pictures]) as (tiles, tell):
         for outcome in predict_files(predictor, jobs.pictures, out, formats, axis=axis, progress=tiles):
-            tell(outcome)
+            tell(outcome.problem)
             failed += outcome.problem is not None
             written += outcome.problem is None
-    print(
-        f"Predicted {written} of {len(jobs.pictures)} pictures with {predictor.facts.name}; the results are in {out}."
-    )
+            for note in outcome.notes:
+                notes.setdefault(note, []).append(outcome.job.path)
+    for note, paths in notes.items():
+        more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
+        print(f"{paths[0]}{more}: {note}.", file=sys.stderr)
+    print(f"Predicted {written} of {written + failed} pictures with {predictor.facts.name}; the results are in {out}.")
     if failed:
         raise SystemExit(1)
 
 
 @contextmanager
-def _bars(names: list[str]) -> Iterator[tuple[Callable[[int, int], None], Callable[[Outcome], None]]]:
-    """A bar of pictures, and one of tiles where a picture has several; notes and problems appear above them."""
+def _bars(names: list[str]) -> Iterator[tuple[Callable[[int, int], None], Callable[[str | None], None]]]:
+    """A bar of pictures, and one of tiles where a picture has several; problems appear above them."""
     from tqdm import tqdm
 
     quiet = not sys.stderr.isatty()
@@ -111,12 +114,9 @@ def _bars(names: list[str]) -> Iterator[tuple[Callable[[int, int], None], Callab
                 one_picture.total = total
                 one_picture.update(done - one_picture.n)
 
-        def tell(outcome: Outcome) -> None:
-            name = str(outcome.job.path)
-            for note in outcome.notes:
-                tqdm.write(f"{name}: {note}.", file=sys.stderr)
-            if outcome.problem:
-                tqdm.write(f"Skipped {outcome.problem}", file=sys.stderr)
+        def tell(problem: str | None) -> None:
+            if problem:
+                tqdm.write(f"Skipped {problem}", file=sys.stderr)
             all_pictures.update()
             all_pictures.set_description_str(next(upcoming))
             one_picture.reset()

@@ -30,6 +30,7 @@ from workbench.task import Task
 
 MEMORY = 2 << 30
 """Bytes that a prediction may have in memory; a larger one is streamed or refused."""
+STREAMED_ROWS = 128
 NO_LIMITS = Limits(pixels=1 << 62, bytes=1 << 62, memory=1 << 62)
 
 
@@ -164,11 +165,14 @@ class Predictor:
         )
 
     def _rows(self, model_input: Input, progress: Progress | None, notes: list[str]) -> Iterator[Rows]:
+        """A few at a time, since whoever takes them makes copies of them."""
         top = 0
-        for maps in self._calculation.bands(model_input, None, progress, notes):
-            probabilities, deviation = self._split(maps)
-            yield Rows(top, self._labels(probabilities), probabilities, deviation)
-            top += maps.shape[1]
+        for band in self._calculation.bands(model_input, None, progress, notes):
+            for start in range(0, band.shape[1], STREAMED_ROWS):
+                probabilities, deviation = self._split(band[:, start : start + STREAMED_ROWS])
+                yield Rows(top + start, self._labels(probabilities), probabilities, deviation)
+            top += band.shape[1]
+            del band, probabilities, deviation  # before the next row of tiles is calculated
 
     def _split(self, maps: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         channels = self.task.channels
