@@ -1,23 +1,16 @@
-"""Variants timed in turn in one process, so that a machine's moods hit all of them alike; quote ratios."""
+"""Variants timed in turn, as `workbench bench` does it, for what it does not measure."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from time import perf_counter
 from typing import Any
+
+from workbench.inference import timing
 
 
 def interleave(variants: Mapping[str, Callable[[], Any]], rounds: int = 5) -> dict[str, float]:
     """Seconds of each variant's fastest call, after one warm-up each."""
-    for run in variants.values():
-        run()
-    fastest = dict.fromkeys(variants, float("inf"))
-    for _ in range(rounds):
-        for name, run in variants.items():
-            start = perf_counter()
-            run()
-            fastest[name] = min(fastest[name], perf_counter() - start)
-    return fastest
+    return {name: one.fastest for name, one in timing.interleave(variants, rounds).items()}
 
 
 def print_ratios(title: str, seconds: Mapping[str, float]) -> None:

@@ -122,7 +122,7 @@ def test_results_are_kept_and_compared(measured, tmp_path):
     again = load_bench(tmp_path / "bench.json")
     assert again == result
     assert json.loads((tmp_path / "bench.json").read_text())["format"] == 1
-    slower = Bench({}, [replace(row, images_per_second=row.images_per_second / 2) for row in result.rows[1:]])
+    slower = Bench({}, [replace(row, images_per_second=row.images_per_second / 2) for row in result.rows[1:]], {})
     ratios = against(result, slower)
     assert len(ratios) == len(result.rows) - 1
     assert set(ratios.values()) == {2.0}
@@ -149,6 +149,19 @@ def test_files_that_are_no_result_are_told(content, tmp_path):
     path.write_text(content)
     with pytest.raises(UserError, match=r"is not a result of|written by another version"):
         load_bench(path)
+
+
+def test_what_cannot_run_the_network_is_left_out_unless_it_was_named(monkeypatch):
+    def refuse(*_, **__):
+        raise UserError("It is too new.")
+
+    monkeypatch.setitem(BACKENDS, "ncnn", refuse)
+    monkeypatch.setattr("workbench.inference.bench.installed_backends", lambda: ["pytorch", "ncnn"])
+    result = bench(small("unet", classes=1), 16, [1], rounds=1, device="cpu")
+    assert [row.variant for row in result.rows] == [PLAIN, "pytorch"]
+    assert result.left_out == {"ncnn": "It is too new."}
+    with pytest.raises(UserError, match="too new"):
+        bench(small("unet", classes=1), 16, [1], backends=["ncnn"], device="cpu")
 
 
 def test_sizes_that_need_padding_are_measured_too():

@@ -119,6 +119,7 @@ def test_the_inference_form_is_equal(name):
     assert ours.attention.keys() == expected.attention.keys()
     for gate in expected.attention:
         assert_equal_within(ours.attention[gate], expected.attention[gate])
+    assert ours.auxiliary == ()
     assert all(torch.equal(value, state[key]) for key, value in model.state_dict().items())
 
 

@@ -64,6 +64,8 @@ def bench(
     machine = result.machine
     print(f"{machine['device']}, {machine['threads']} threads, torch {machine['torch']}")
     print(bench_table(result, before))
+    for name, reason in result.left_out.items():
+        print(f"Left out {name}: {reason}")
     if json:
         save_bench(result, json)
     if plot:

@@ -71,11 +71,12 @@ def bench(
         raise UserError("A bench needs a size, at least one batch and a number of rounds, all of 1 or more.")
     where = find_device(device)
     names = _at_hand(where) if backends is None else list(backends)
+    left_out: dict[str, str] | None = {} if backends is None else None
     for name in names:
         if name not in BACKENDS:
             raise choices("back end", name, BACKENDS)
     at_best = peaks(where)
-    variants = list(_variants(model, names, train, where))
+    variants = list(_variants(model, names, train, where, left_out))
     rows: list[Row] = []
     for number, batch in enumerate(batches):
 
@@ -87,7 +88,7 @@ def bench(
         firsts = _first_calls(variants, image)
         timings = interleave({one.name: partial(one.call, image) for one in variants}, rounds, tell)
         rows += [_row(model, image, variant, firsts[variant.name], timings, at_best) for variant in variants]
-    return Bench(describe_machine(where, at_best), rows)
+    return Bench(describe_machine(where, at_best), rows, left_out or {})
 
 
 def _at_hand(device: torch.device) -> list[str]:
@@ -95,15 +96,28 @@ def _at_hand(device: torch.device) -> list[str]:
     return [name for name in installed_backends() if device.type == "cpu" or name.startswith("pytorch")]
 
 
-def _variants(model: SegmentationModel, names: Sequence[str], train: bool, device: torch.device) -> Iterator[Variant]:
+def _variants(
+    model: SegmentationModel,
+    names: Sequence[str],
+    train: bool,
+    device: torch.device,
+    left_out: dict[str, str] | None,
+) -> Iterator[Variant]:
+    """What refuses the network is noted in `left_out`, or raised without one."""
     makers: dict[str, Callable[[], tuple[Call, int]]] = {PLAIN: partial(_plain, model, device)}
     makers |= {name: partial(_of_backend, name, model, device) for name in names}
     if train:
         makers |= {name: partial(_training, model, device, dtype) for name, dtype in TRAINING.items()}
     for name, make in makers.items():
         start = perf_counter()
-        call, size = make()
-        yield Variant(name, call, size, perf_counter() - start)
+        try:
+            call, size = make()
+        except UserError as error:
+            if left_out is None:
+                raise
+            left_out[name] = str(error)
+        else:
+            yield Variant(name, call, size, perf_counter() - start)
 
 
 def _plain(model: SegmentationModel, device: torch.device) -> tuple[Call, int]:

@@ -55,6 +55,8 @@ class Bench:
 
     machine: dict[str, Any]
     rows: list[Row]
+    left_out: dict[str, str]
+    """Back ends at hand that cannot run this network, and why."""
 
 
 def save_bench(result: Bench, path: Path) -> None:
@@ -67,7 +69,7 @@ def load_bench(path: Path) -> Bench:
         stored = json.loads(path.read_text(encoding="utf-8"))
         if stored["format"] != FORMAT:
             raise UserError(f"{path} was written by another version of the workbench; measure again.")
-        return Bench(stored["machine"], [Row(**row) for row in stored["rows"]])
+        return Bench(stored["machine"], [Row(**row) for row in stored["rows"]], stored["left_out"])
     except (OSError, json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
         raise UserError(f"{path} is not a result of `workbench bench --json` ({type(error).__name__}).") from error
 

@@ -49,6 +49,9 @@ class SegmentationModel(nn.Module):
         """The modules whose outputs are the attention maps, by the maps' names; {} without gates that can be told."""
         return {}
 
+    def drop_auxiliary(self) -> None:
+        """Calculate no auxiliary logits any more: they are for training."""
+
     def deepest(self) -> str | None:
         """The name of the module that gives the coarsest, deepest features; None where the class cannot tell."""
         return None

@@ -51,5 +51,8 @@ class FCNUNet(SegmentationModel):
         auxiliary = () if self.auxiliary_head is None else (self.auxiliary_head(features[-2]),)
         return ModelOutput(self.head(features[-1]), attention, auxiliary)
 
+    def drop_auxiliary(self) -> None:
+        self.auxiliary_head = None
+
     def deepest(self) -> str:
         return f"trunk.{self.trunk.deepest()}"

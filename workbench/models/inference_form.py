@@ -22,13 +22,14 @@ def set_phase_form(model: nn.Module, on: bool | None) -> None:
 
 
 def optimize_for_inference(model: SegmentationModel) -> SegmentationModel:
-    """A copy in evaluation mode that gives the same output (float32: 1e-4 of the largest value) in less time.
+    """A copy in evaluation mode that gives the same logits and attention (within 1e-4 of the largest value) faster.
 
-    Batch normalisation is folded into the convolution before it, up-convolutions take their phase form with the
-    kernel computed once, and the memory layout is channels last. The copy is for inference only: its parameters do
-    not learn and are not those of the model, so it is not saved; save the model.
+    Auxiliary logits are left out, batch normalisation is folded into the convolution before it, up-convolutions take
+    their phase form with the kernel computed once, and the memory layout is channels last. The copy is for inference
+    only: its parameters do not learn and are not those of the model, so it is not saved; save the model.
     """
     fast = copy.deepcopy(model).eval().requires_grad_(False)
+    fast.drop_auxiliary()
     with torch.no_grad():
         _fold(fast)
     fast.spec = None

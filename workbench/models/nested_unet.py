@@ -58,5 +58,8 @@ class NestedUNet(SegmentationModel):
         *auxiliary, logits = (head(x) for head, x in zip(self.heads, top, strict=True))
         return ModelOutput(logits, {}, tuple(auxiliary))
 
+    def drop_auxiliary(self) -> None:
+        self.heads = self.heads[-1:]
+
     def deepest(self) -> str:
         return f"nodes.{self.depth - 1}_0"

@@ -5,8 +5,11 @@ It takes one picture at a time, so a batch is a loop.
 
 from __future__ import annotations
 
+import os
 import subprocess
+import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +32,7 @@ def write(graph: Graph, card: ExportCard, path: Path) -> list[Path]:
             torch.jit.trace(graph, small, check_trace=False).save(traced)
         _convert(traced, small, large, path, weights, graph.half_precision)
     path.write_text(f"{path.read_text()}{MARK}{card.model_dump_json()}\n")
+    _refuse_crashes(path, small.shape[-2:])
     return [weights, path]
 
 
@@ -50,6 +54,23 @@ def _convert(traced: Path, small: torch.Tensor, large: torch.Tensor, path: Path,
     if result.returncode or not (path.is_file() and weights.is_file()):
         last = (result.stderr.strip() or result.stdout.strip() or "it said nothing").splitlines()[-1]
         raise UserError(f"The converter to ncnn gave up on this network: {last}")
+
+
+def _refuse_crashes(path: Path, size: Sequence[int]) -> None:
+    """Some networks end the whole process in ncnn, so the first run is in another one."""
+    words = [sys.executable, "-c", TRIAL, os.fspath(path), *map(str, size)]
+    result = subprocess.run(words, capture_output=True, check=False)
+    if result.returncode:
+        raise UserError(f"ncnn cannot run this network (its process ended with {result.returncode}); take onnx.")
+
+
+def try_out(path: str, height: str, width: str) -> None:
+    """Run a file once, on a picture of nothing."""
+    opened = open_ncnn(Path(path))
+    opened.run(np.zeros((1, opened.card.in_channels, int(height), int(width)), np.float32))
+
+
+TRIAL = "import sys; from workbench.inference.formats.ncnn import try_out; try_out(*sys.argv[1:])"
 
 
 def open_ncnn(path: Path) -> Opened:
