@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from networks import OWN, discs, small, trained
+from PIL import Image
 
 import workbench
 from workbench import cli
@@ -80,6 +81,19 @@ def test_the_predictor_takes_it_like_the_weights(onnx_file):
     assert list(theirs.attention) == list(ours.attention)
     for gate, map_ in ours.attention.items():
         np.testing.assert_allclose(theirs.attention[gate], map_, atol=1e-4)
+
+
+def test_the_threshold_in_the_file_holds_unless_another_is_asked_for(onnx_file, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(picture()).save("disc.png")
+    sizes = []
+    for words in ([], ["--threshold", "0.3"], ["--threshold", "0.9"]):
+        assert cli.main(["predict", str(onnx_file[0]), "disc.png", "--out", "out", "--write", "label", *words]) == 0
+        (label,) = (tmp_path / "out").glob("disc*.png")
+        sizes.append(int((np.asarray(Image.open(label)) == 1).sum()))
+        label.unlink()
+    assert sizes[0] == sizes[1] > sizes[2] > 0
+    assert Predictor(ExportedBackend(onnx_file[0])).filters.threshold == 0.3
 
 
 def test_it_runs_without_pytorch_s_export_machinery_or_the_model_s_code(onnx_file):

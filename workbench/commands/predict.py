@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from tyro.conf import Positional
 
+from workbench.commands.sources import model_source
 from workbench.errors import UserError
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ def predict(
     pictures: Positional[tuple[Path, ...]],
     out: Path,
     write: str = "",
-    threshold: float = 0.5,
+    threshold: float | None = None,
     smallest_object: int = 0,
     fill_holes: bool = False,
     augment: Literal["none", "flips", "rotations", "scales", "all"] = "none",
@@ -43,7 +44,8 @@ def predict(
         write: What to write, separated by commas: label, tiff16, objects, probability, uncertainty, overlay,
             attention, geojson, rle, csv, nifti, dicom. By default label and overlay, of a NIfTI file nifti, of a
             DICOM file dicom and overlay.
-        threshold: From which probability on a pixel belongs to a class; without meaning for a multiclass model.
+        threshold: From which probability on a pixel belongs to a class; by default 0.5, or what an exported file says;
+            without meaning for a multiclass model.
         smallest_object: Drop objects of fewer pixels.
         fill_holes: Fill what an object encloses.
         augment: Look at each picture in several ways (mirrored, turned, scaled) and take the mean.
@@ -55,11 +57,11 @@ def predict(
             at hand; or pytorch, onnxruntime, openvino, ncnn.
         runs: The folder of all runs, where `model` is the name of one.
     """
+    from workbench.inference.backends import open_backend
     from workbench.inference.batch import find_pictures, predict_files
     from workbench.inference.filters import Filters
     from workbench.inference.predictor import Predictor
     from workbench.inference.writers import check_formats
-    from workbench.runs.run import find_run
 
     formats = tuple(dict.fromkeys(name.strip() for name in write.split(",") if name.strip()))
     check_formats(formats)
@@ -69,10 +71,11 @@ def predict(
         raise UserError(
             f"There are no pictures in {where}: give files or folders." if where else "No picture is given."
         )
+    opened = open_backend(model_source(model, runs), backend, device)
+    if threshold is None:
+        threshold = opened.facts.threshold
     predictor = Predictor(
-        model if model.is_file() else find_run(str(model), runs).folder,
-        backend=backend,
-        device=device,
+        opened,
         filters=Filters(threshold, smallest_object, fill_holes),
         augmentation=augment,
         tile=tile,

@@ -38,6 +38,8 @@ class BackendFacts(NamedTuple):
     """Both sides of a batch's pictures must be multiples of this,"""
     smallest_size: int
     """and at least so large."""
+    threshold: float = 0.5
+    """From which probability on a pixel belongs to a class, unless something else is asked for."""
 
 
 class Backend(Protocol):

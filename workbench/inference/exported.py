@@ -28,6 +28,7 @@ class ExportedBackend:
             self.card.in_channels,
             self.card.size_multiple,
             self.card.smallest_size,
+            self.card.threshold,
         )
 
     @property

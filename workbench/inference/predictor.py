@@ -81,7 +81,7 @@ class Predictor:
             source = open_backend(source, backend, device, task=task, preprocessing=preprocessing)
         self.backend: Backend = source
         self.facts = source.facts
-        self.filters = filters or Filters()
+        self.filters = filters or Filters(self.facts.threshold)
         self.filters.check()
         self._calculation = Calculation(source, augmentation, tile, overlap)
         self._lock = threading.Lock()
