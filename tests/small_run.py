@@ -40,7 +40,7 @@ def measured(records: list[Record]) -> list[Record]:
     return [{name: value for name, value in record.items() if name not in by_clock} for record in records]
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 60, poll: float = 0.01) -> None:
+def wait_until(condition: Callable[[], bool], seconds: float = 120, poll: float = 0.01) -> None:
     """Fail if it does not come true."""
     end = time.monotonic() + seconds
     while not condition():

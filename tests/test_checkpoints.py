@@ -64,7 +64,7 @@ def test_a_kill_while_it_is_written_leaves_the_previous_one(folder, monkeypatch)
     class KilledError(BaseException):
         pass
 
-    def killed(*_):
+    def killed(*_, **__):
         raise KilledError
 
     for place in ("torch.save", "os.fsync", "pathlib.Path.rename", "workbench.runs.checkpoints.write_json"):
@@ -86,10 +86,10 @@ def test_a_kill_between_writing_and_naming_leaves_the_previous_one_as_the_last(f
     save(folder, 5)
     real = checkpoints.write_json
 
-    def not_last(path, values):
+    def not_last(path, values, **durable):
         if path.name == "last.json":
             raise KeyboardInterrupt
-        real(path, values)
+        real(path, values, **durable)
 
     monkeypatch.setattr(checkpoints, "write_json", not_last)
     with pytest.raises(KeyboardInterrupt):

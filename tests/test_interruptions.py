@@ -25,6 +25,15 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 EVERY_STEP = {"recording__checkpoint_minutes": 0}
 
 
+@pytest.fixture(autouse=True)
+def no_worker_is_left(tmp_path):
+    """A test that fails leaves nobody behind who holds the device."""
+    yield
+    for path in tmp_path.rglob("status.json"):
+        if Run(path.parent).is_at_work():
+            kill(Run(path.parent))
+
+
 def finished(run: Run) -> Run:
     status = run.wait(120)
     assert status.state == "finished", (status, run.log.read_text())
@@ -136,11 +145,10 @@ def test_a_second_run_waits_until_the_first_is_gone(tmp_path):
     first = Run.start(small_config(training__epochs=10_000), tmp_path, "first")
     wait_until(lambda: first.status().state == "running")
     second = Run.start(small_config(), tmp_path, "second")
-    third = Run.start(small_config(), tmp_path, "third")
-    wait_until(lambda: "number 1 in the queue" in second.status().detail)
+    wait_until(lambda: "behind first: number 1 in the queue" in second.status().detail)
     assert second.status().state == "queued"
-    assert "behind first" in second.status().detail
-    wait_until(lambda: third.status().state == "queued")
+    third = Run.start(small_config(), tmp_path, "third")
+    wait_until(lambda: "behind first, second: number 2 in the queue" in third.status().detail)
     third.request_stop()
     assert third.wait(30).state == "stopped"
     kill(first)  # nobody gives the device back: the system does
@@ -180,8 +188,9 @@ def test_a_full_disk_ends_a_run_with_its_last_checkpoint(tmp_path):
     mount = ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(disk)]
     if shutil.which("mount") is None or subprocess.run(mount, capture_output=True, check=False).returncode:
         pytest.skip("needs the right to mount a small disk")
+    run = Run.create(small_config(training__epochs=10_000, model__width=8, **EVERY_STEP), disk)
     try:
-        run = Run.start(small_config(training__epochs=10_000, model__width=8, **EVERY_STEP), disk)
+        run.launch()
         wait_until(lambda: has_steps(run, 5))
         fill(disk / "other", leave=200_000)
         check_ended_by_a_full_disk(run)
@@ -189,6 +198,8 @@ def test_a_full_disk_ends_a_run_with_its_last_checkpoint(tmp_path):
         run.resume({"epochs": 1})
         assert run.wait(60).state == "finished"
     finally:
+        if run.is_at_work():
+            kill(run)
         unmount = ["umount", str(disk)]
         wait_until(lambda: subprocess.run(unmount, capture_output=True, check=False).returncode == 0)
 

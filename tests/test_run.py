@@ -15,7 +15,6 @@ from small_run import small_config
 from workbench.config import load_config
 from workbench.errors import UserError
 from workbench.runs import run as run_module
-from workbench.runs.launch import worker_command
 from workbench.runs.run import Run, find_run, list_runs
 from workbench.runs.status import read_status, write_status
 
@@ -213,21 +212,6 @@ def test_a_packed_run_opens_elsewhere(run, tmp_path):
 def test_packing_into_no_folder_is_a_sentence(run, tmp_path):
     with pytest.raises(UserError, match="There is no folder"):
         run.export(tmp_path / "nowhere" / "run.zip")
-
-
-@pytest.mark.parametrize(
-    ("devices", "words"),
-    [
-        ("auto", ["-m", "workbench.runs.worker", "FOLDER"]),
-        ("1", ["-m", "workbench.runs.worker", "FOLDER"]),
-        ("0,2", ["accelerate.commands.launch", "--num_processes", "2", "--gpu_ids", "0,2", "workbench.runs.worker"]),
-    ],
-)
-def test_a_worker_is_one_process_or_one_a_device(tmp_path, devices, words):
-    config = small_config(training__hardware__devices=devices)
-    command = worker_command(tmp_path / "FOLDER", config.training.hardware)
-    assert command[0] == sys.executable
-    assert [word for word in words if word not in " ".join(command)] == []
 
 
 def test_lists_of_runs_need_no_torch():

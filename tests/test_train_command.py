@@ -172,6 +172,10 @@ def test_a_damaged_run_does_not_hide_the_others(finished, workbench):
     _, out, _ = workbench("runs")
     assert "one " in out
     assert "unreadable" in out
+    status, _, error = workbench("runs", "show", "two")
+    assert status == 2
+    assert "status.json cannot be read" in error
+    assert workbench("runs", "delete", "two", "--yes")[0] == 0
 
 
 def test_no_runs(workbench):

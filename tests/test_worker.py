@@ -273,7 +273,8 @@ class TestWhatGoesWrong:
         assert "ZeroDivisionError" in status.error
         assert "log.txt" in status.error
 
-    def test_a_run_is_never_worked_on_twice(self, make, capfd):
+    def test_a_run_is_never_worked_on_twice(self, make, capfd, monkeypatch):
+        monkeypatch.setattr(worker, "PATIENCE", 0.1)
         run, _ = make(training__epochs=1)
         with run.lock():
             assert worker.main(str(run.folder)) == 1

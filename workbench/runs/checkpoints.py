@@ -45,12 +45,12 @@ def save_checkpoint(folder: Path, step: int, state: dict[str, Any], fingerprint:
             torch.save(state, file)
             file.flush()
             os.fsync(file.fileno())
-        write_json(part / ABOUT, {"step": step, "fingerprint": fingerprint})
+        write_json(part / ABOUT, {"step": step, "fingerprint": fingerprint}, durable=True)
         target = _free_name(folder, step)
         part.rename(target)
     finally:
         shutil.rmtree(part, ignore_errors=True)
-    write_json(folder / LAST, {"folder": target.name, "step": step})
+    write_json(folder / LAST, {"folder": target.name, "step": step}, durable=True)
     for old in _superfluous(folder, target, keep):
         _take_away(old)
     return target

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from workbench.errors import UserError
-from workbench.files import FULL, write_whole
+from workbench.files import FULL, whole
 
 FORMAT = 1
 """Of all files of a run folder; readers refuse a higher one."""
@@ -21,9 +22,13 @@ FULL_IN_WORDS = tuple(f"os error {number}" for number in FULL)
 """As libraries tell it that do not raise OSError."""
 
 
-def write_json(path: Path, values: Mapping[str, Any]) -> None:
-    """Replace the file; a reader sees the old or the new one, never a part."""
-    write_whole(path, json.dumps({"format": FORMAT, **values}, indent=1))
+def write_json(path: Path, values: Mapping[str, Any], durable: bool = False) -> None:
+    """Replace the file; `durable` waits for the disk, so that it is whole after a power failure too."""
+    with whole(path) as part, part.open("w", encoding="utf-8") as file:
+        json.dump({"format": FORMAT, **values}, file, indent=1)
+        if durable:
+            file.flush()
+            os.fsync(file.fileno())
 
 
 def read_json(path: Path) -> dict[str, Any] | None:

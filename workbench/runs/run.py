@@ -228,7 +228,7 @@ def find_run(name: str, runs: str | Path = "runs") -> Run:
     """A run by its name in the folder of runs, or by the path of its own."""
     known = {run.name: run for run in list_runs(runs)}
     if name in known:
-        return Run.open(known[name].folder)
+        return known[name]
     if (Path(name) / CONFIG).is_file():
         return Run.open(name)
     if not known:

@@ -18,6 +18,9 @@ from workbench.runs.files import disk_is_full
 from workbench.runs.reporter import Reporter, StopRequestedError
 from workbench.runs.run import Run
 
+PATIENCE = 3.0
+"""Seconds in which somebody who only looks whether a worker is there has let go of the lock."""
+
 
 def main(folder: str) -> int:
     """Work on a run until it has ended; the exit status."""
@@ -25,7 +28,7 @@ def main(folder: str) -> int:
     if int(os.environ.get("RANK", "0")):
         return _help(run)
     try:
-        with run.lock().acquire(timeout=0):
+        with run.lock().acquire(timeout=PATIENCE):
             return _work(run)
     except Timeout:
         print(f"error: another process is at work on {run.name}.", file=sys.stderr)
