@@ -249,6 +249,22 @@ class TestWhatGoesWrong:
         assert f"error: {status.error}" in printed.err
         assert "Traceback" not in printed.err
 
+    @pytest.mark.parametrize(
+        "knobs",
+        [
+            {"model__name": "no_such"},
+            {"model__options": {"colour": 3}},
+            {"training__best": "dise"},
+            {"training__loss__terms": {"dise": 1}},
+        ],
+    )
+    def test_a_wrong_name_is_told_before_anything_is_waited_for(self, make, monkeypatch, knobs):
+        def turn(*_):
+            raise AssertionError("waits for a device")
+
+        monkeypatch.setattr("workbench.runs.conduct.turn", turn)
+        assert make(**knobs)[1] == 1
+
     def test_nan_leaves_the_best_model_and_the_last_good_state(self, make, monkeypatch):
         """It comes in the third epoch; from the last checkpoint it goes on with a lower rate."""
         run, code = make(training__epochs=2)

@@ -22,6 +22,8 @@ from workbench.runs.reporter import Reporter
 from workbench.runs.run import Run
 from workbench.runs.trackers import check_trackers
 from workbench.training import Progress, Trainer
+from workbench.training.losses import Loss
+from workbench.training.score import create_score
 
 
 class End(NamedTuple):
@@ -38,6 +40,7 @@ def conduct(run: Run, reporter: Reporter) -> End:
     prepared = _prepare(run, config, reporter)
     checkpoint = load_checkpoint(run.checkpoints)
     _refuse_other_data(run, checkpoint, prepared)
+    _check_names(config, prepared)
     note_environment(
         run.folder / "environment.json",
         seeds={"training": config.training.seed, "split": config.data.split_seed},
@@ -100,6 +103,14 @@ def _refuse_other_data(run: Run, checkpoint: Checkpoint | None, prepared: Prepar
             f"The pictures, masks or splits of {run.config.data.path} are not those that {run.name} began with: bring "
             f"those back, or start a new run from its model, with --model.weights {run.best_model}."
         )
+
+
+def _check_names(config: RunConfig, prepared: Prepared) -> None:
+    """Refuse what the tables do not know before anything is waited for."""
+    with torch.device("meta"):
+        _create_model(config, prepared, in_channels=3, fresh=False)
+    Loss(config.training.loss, prepared.task)
+    create_score(config.training.best, prepared.task)
 
 
 def _wants_validation(config: RunConfig, prepared: Prepared) -> bool:

@@ -41,11 +41,12 @@ class Recorder:
         self._saved = time.monotonic()
         self._cost = 0.0
         self._unsaved = False
+        self._step = resumed_from or 0
         self._has_best = resumed_from is not None and run.best_model.is_file()
 
     def see(self, progress: Progress) -> None:
         """Keep what there is to keep of it."""
-        self._unsaved = True
+        self._unsaved, self._step = True, progress.step
         if progress.losses or progress.complete:
             record = record_of(progress)
             self._metrics.append(record)
@@ -67,7 +68,7 @@ class Recorder:
             return
         started = time.monotonic()
         state, keep = self.trainer.state_dict(), self.config.recording.keep_checkpoints
-        save_checkpoint(self.run.checkpoints, state["position"]["step"], state, self.fingerprint, keep)
+        save_checkpoint(self.run.checkpoints, self._step, state, self.fingerprint, keep)
         self._saved = time.monotonic()
         self._cost = self._saved - started
         self._unsaved = False

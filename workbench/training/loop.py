@@ -12,7 +12,6 @@ from torch import Tensor, nn
 
 from workbench.config import TrainingConfig
 from workbench.errors import UserError
-from workbench.metrics import score_names
 from workbench.task import Task
 from workbench.training import checks
 from workbench.training.batch_finder import is_out_of_memory
@@ -25,7 +24,7 @@ from workbench.training.passes import Pass
 from workbench.training.progress import Clock, Progress
 from workbench.training.reports import LossNotFiniteError, Reports
 from workbench.training.schedules import Schedule
-from workbench.training.score import Score
+from workbench.training.score import create_score
 
 Result = TypeVar("Result")
 
@@ -48,7 +47,7 @@ class Trainer:
         self.hardware = Hardware(config.hardware)
         checks.check_splits(train_data, valid_data, self.hardware.processes)
         self.learner = Learner(config, model, task, self.hardware)
-        self.score = Score(config.best, (*score_names(task), "loss"))
+        self.score = create_score(config.best, task)
         self.schedule = Schedule(config.schedule, config.optimizer.learning_rate)
         self.reports = Reports(config.report_every or (1 if self.hardware.device.type == "cpu" else 10))
         self.divergence = checks.Divergence()

@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from math import inf
 
 from workbench.errors import UserError
+from workbench.metrics import score_names
+from workbench.task import Task
 
 OPERATORS: dict[type[ast.operator], Callable[[float, float], float]] = {
     ast.Add: operator.add,
@@ -16,6 +18,11 @@ OPERATORS: dict[type[ast.operator], Callable[[float, float], float]] = {
     ast.Div: lambda above, below: above / below if below else -inf,
 }
 OTHER_NAMES = {"iou": "jaccard", "miou": "jaccard"}
+
+
+def create_score(expression: str, task: Task) -> Score:
+    """The score of a training: of the task's scores and the loss."""
+    return Score(expression, (*score_names(task), "loss"))
 
 
 class Score:
