@@ -61,7 +61,7 @@ def check_workbench(words, capsys):
         return
     assert words[0] in cli.COMMANDS or " ".join(words[:2]) in cli.COMMANDS
     with pytest.raises(SystemExit):
-        cli.main([*words[: 1 if words[0] in cli.COMMANDS else 2], "--help"])
+        cli.main([*words[: 2 if " ".join(words[:2]) in cli.COMMANDS else 1], "--help"])
     options = re.findall(r"--[\w-]+", capsys.readouterr().out)
     assert {word for word in words if word.startswith("--")} <= set(options)
 

@@ -142,11 +142,8 @@ def _write_overlay(picture: np.ndarray, map_: np.ndarray, path: Path) -> None:
     from PIL import Image
 
     from workbench.data.reading import to_display
+    from workbench.files import whole
     from workbench.overlays import attention_overlay
 
-    part = path.with_name(f".{path.name}.part")
-    try:
+    with whole(path) as part:
         Image.fromarray(attention_overlay(to_display(picture), map_).rgb).save(part, "PNG")
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)

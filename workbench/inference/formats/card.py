@@ -75,8 +75,15 @@ def read_card_text(text: str | None, path: Path) -> ExportCard:
         ) from error
 
 
-EXTRAS = {"onnx": "export", "onnxscript": "export", "onnxruntime": "export"}
-"""The extra that brings a package; the others are installed by their own names."""
+EXTRAS = {
+    "onnx": "export",
+    "onnxscript": "export",
+    "onnxruntime": "export",
+    "openvino": "runtimes",
+    "ncnn": "runtimes",
+    "pnnx": "runtimes",
+}
+"""The extra that brings a package."""
 
 
 def is_installed(package: str) -> bool:
@@ -88,5 +95,5 @@ def require(packages: tuple[str, ...], purpose: str) -> None:
     missing = [package for package in packages if not is_installed(package)]
     if not missing:
         return
-    names = {f'"attention-unet-workbench[{EXTRAS[name]}]"' if name in EXTRAS else name for name in missing}
-    raise UserError(f"{purpose} needs {' and '.join(missing)}: pip install {' '.join(sorted(names))}")
+    extras = ",".join(sorted({EXTRAS[package] for package in missing}))
+    raise UserError(f'{purpose} needs {" and ".join(missing)}: pip install "attention-unet-workbench[{extras}]"')
