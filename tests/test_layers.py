@@ -129,7 +129,11 @@ def test_what_is_optional_or_slow_comes_late(path):
 
 def test_the_optional_packages_are_those_of_the_extras():
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
-    packages = {re.match(r"[\w-]+", requirement)[0] for name in ("export", "runtimes", "medical") for requirement in extras[name]}
+    packages = {
+        re.match(r"[\w-]+", requirement)[0]
+        for name in ("export", "runtimes", "medical")
+        for requirement in extras[name]
+    }
     assert packages <= OPTIONAL
 
 
