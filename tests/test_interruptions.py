@@ -15,6 +15,7 @@ import torch
 from safetensors.torch import load_file
 from small_run import has_steps, measured, small_config, wait_until
 
+from workbench.errors import UserError
 from workbench.models import load_model
 from workbench.runs.checkpoints import load_checkpoint
 from workbench.runs.records import RESUMED
@@ -194,7 +195,11 @@ def test_a_full_disk_ends_a_run_with_its_last_checkpoint(tmp_path):
         wait_until(lambda: has_steps(run, 5))
         fill(disk / "other", leave=200_000)
         check_ended_by_a_full_disk(run)
-        (disk / "other").unlink()
+        fill(disk / "more", leave=0)
+        with pytest.raises(UserError, match=FULL):
+            run.resume()
+        for name in ("other", "more"):
+            (disk / name).unlink()
         run.resume({"epochs": 1})
         assert run.wait(60).state == "finished"
     finally:

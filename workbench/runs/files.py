@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,17 @@ def read_json(path: Path) -> dict[str, Any] | None:
             f"{path} is of format {values['format']} and this version reads up to {FORMAT}: update the workbench."
         )
     return values
+
+
+@contextmanager
+def full_disk_told(folder: Path) -> Iterator[None]:
+    """A full disk as a sentence to whoever asked for something."""
+    try:
+        yield
+    except OSError as error:
+        if not disk_is_full(error):
+            raise
+        raise UserError(f"The disk of {folder} is full: make room, then try again.") from error
 
 
 def disk_is_full(error: BaseException | None) -> bool:

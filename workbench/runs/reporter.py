@@ -34,7 +34,8 @@ class Reporter:
         self._path = status
         self._stop_file = stop_file
         self._reserve = status.with_name(".reserve")
-        self._system = RecordWriter(system)
+        self._system_file = system
+        self._system: RecordWriter | None = None
         before = read_status(status) or Status("preparing", time.time(), me.host)
         self._status = replace(
             before,
@@ -57,6 +58,7 @@ class Reporter:
     def start(self) -> None:
         """Tell that the worker is there, and go on telling."""
         self._reserve.write_bytes(os.urandom(RESERVE))
+        self._system = RecordWriter(self._system_file)
         self._write()
         self._thread.start()
 
@@ -92,11 +94,13 @@ class Reporter:
     def end(self, state: State, **changes: Any) -> None:
         """The last word; written even onto a full disk, as long as that little fits."""
         self._over.set()
-        self._thread.join()
+        if self._thread.is_alive():
+            self._thread.join()
         self._reserve.unlink(missing_ok=True)
         self._status = replace(self._status, state=state, eta=None, images_per_second=0.0, **changes)
         self._write()
-        self._system.close()
+        if self._system:
+            self._system.close()
         self._stop_file.unlink(missing_ok=True)
 
     def _write(self) -> None:
@@ -105,6 +109,7 @@ class Reporter:
             self._written = time.monotonic()
 
     def _keep_telling(self) -> None:
+        assert self._system
         measured = 0.0
         while not self._over.wait(BEAT):
             try:

@@ -18,7 +18,7 @@ from workbench.errors import UserError, choices
 from workbench.knobs import override
 from workbench.runs.archive import pack
 from workbench.runs.changes import refuse_another_run, with_whole_paths
-from workbench.runs.files import ABOUT_BEST, BEST, LAST, read_json
+from workbench.runs.files import ABOUT_BEST, BEST, LAST, full_disk_told, read_json
 from workbench.runs.launch import launch
 from workbench.runs.naming import new_folder
 from workbench.runs.records import Record, Records, current, read_records
@@ -39,11 +39,11 @@ class Run:
     @classmethod
     def create(cls, config: RunConfig, runs: str | Path = "runs", name: str | None = None) -> Run:
         """A new folder in `runs`; nothing is started yet."""
-        folder = new_folder(Path(runs), name, config.model.name)
-        run = cls(folder)
-        save_config(with_whole_paths(config), folder / CONFIG)
-        (folder / "checkpoints").mkdir()
-        run._note("stopped", "Not started yet.")
+        with full_disk_told(Path(runs)):
+            run = cls(new_folder(Path(runs), name, config.model.name))
+            save_config(with_whole_paths(config), run.folder / CONFIG)
+            run.checkpoints.mkdir()
+            run._note("stopped", "Not started yet.")
         return run
 
     @classmethod
@@ -143,7 +143,8 @@ class Run:
         """Start the worker in the background; it goes on from the last checkpoint if there is one."""
         self._refuse_if_at_work()
         self._stop_file.unlink(missing_ok=True)
-        self._note("queued", "Starting.")
+        with full_disk_told(self.folder):
+            self._note("queued", "Starting.")
         launch(self.folder, self.config.training.hardware)
 
     def resume(self, changes: Mapping[str, Any] | None = None) -> None:
@@ -155,7 +156,8 @@ class Run:
         if self.status().state == "finished" and changed.training == config.training:
             raise UserError(f"{self.name} has done all of its training: give it more with --epochs, or a new run.")
         if changed != config:
-            save_config(changed, self.folder / CONFIG)
+            with full_disk_told(self.folder):
+                save_config(changed, self.folder / CONFIG)
         self.launch()
 
     def request_stop(self) -> None:
@@ -180,7 +182,8 @@ class Run:
     def export(self, to: str | Path, progress: Callable[[int, int], None] | None = None) -> None:
         """Pack it into a ZIP, whole or not at all; unpacked anywhere, the folder in it opens as this one does."""
         self._refuse_if_at_work()
-        pack(self.folder, Path(to), progress)
+        with full_disk_told(Path(to).absolute().parent):
+            pack(self.folder, Path(to), progress)
 
     @property
     def _stop_file(self) -> Path:
