@@ -333,6 +333,9 @@ class TestDicom:
             assert groups.PixelMeasuresSequence[0].PixelSpacing == [0.5, 0.25]
             source = groups.DerivationImageSequence[0].SourceImageSequence[0]
             assert source.ReferencedSOPInstanceUID == picture.SOPInstanceUID
+            assert source.SpatialLocationsPreserved == "YES"
+            for dimension in seg.DimensionIndexSequence:
+                assert dimension.DimensionIndexPointer in groups[dimension.FunctionalGroupPointer][0]
 
     def test_frames_that_are_empty_are_left_out(self, tmp_path):
         path = tmp_path / "in.dcm"

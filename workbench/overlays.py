@@ -59,9 +59,10 @@ def mask_overlay(
     labels are class ids [h, w], or 0 and 1 a class [classes, h, w]; 0 contours draw no line.
     """
     _check(picture, labels.shape[-2:], opacity)
-    colours = palette(task)
+    labels, colours = np.ascontiguousarray(labels, np.uint8), palette(task)
     if task.mode == "multilabel":
-        return _overlapping(picture, labels == 1, colours, opacity, contours)
+        masks = [_where(plane, 1) for plane in labels]
+        return _overlapping(picture, masks, colours, opacity, contours)
     layers = [(number,) if number in task.foreground else () for number in range(256)]
     result = _fill(picture, labels, layers, colours, opacity)
     if contours:
@@ -70,21 +71,31 @@ def mask_overlay(
 
 
 def _overlapping(
-    picture: np.ndarray, planes: np.ndarray, colours: np.ndarray, opacity: float, contours: int
+    picture: np.ndarray, masks: list[np.ndarray], colours: np.ndarray, opacity: float, contours: int
 ) -> np.ndarray:
-    """Later classes lie over earlier ones; eight at a time are one pass."""
-    for start in range(0, len(planes), 8):
-        some = [plane.view(np.uint8) for plane in planes[start : start + 8]]
-        codes = np.zeros(planes.shape[1:], np.uint8)
-        for bit, plane in enumerate(some):
-            codes |= plane << np.uint8(bit)
+    """Masks of 0 and 255 a class; later classes lie over earlier ones, eight at a time in one pass."""
+    for start in range(0, len(masks), 8):
+        codes = np.zeros_like(masks[0])
+        for bit, mask in enumerate(masks[start : start + 8]):
+            codes |= mask & np.uint8(1 << bit)
         layers = [tuple(start + bit for bit in range(8) if code >> bit & 1) for code in range(256)]
         picture = _fill(picture, codes, layers, colours, opacity)
     if contours:
-        for number, plane in enumerate(planes.view(np.uint8)):
-            own = np.full_like(plane, number)
-            _draw(picture, own, edges(plane, contours) & (plane * np.uint8(255)), colours)
+        _draw_lines(picture, masks, colours, contours)
     return picture
+
+
+def _draw_lines(picture: np.ndarray, masks: Sequence[np.ndarray], colours: np.ndarray, width: int) -> None:
+    """Along the inner edge of each mask of 0 and 255, in its colour; later masks over earlier ones."""
+    numbers = np.zeros_like(masks[0])
+    for number, mask in enumerate(masks, 1):
+        cv2.max(numbers, edges(mask, width) & mask & np.uint8(number), dst=numbers)
+    _draw(picture, numbers, (numbers > 0).view(np.uint8), np.roll(colours, 1, axis=0))
+
+
+def _where(mask: np.ndarray, value: int) -> np.ndarray:
+    """255 where the mask has that value, else 0."""
+    return (mask == value).view(np.uint8) * np.uint8(255)
 
 
 def _fill(
@@ -177,14 +188,14 @@ def error_overlay(
     _check(picture, prediction.shape, opacity)
     if truth.shape != prediction.shape:
         raise UserError(f"The truth is {_size(truth.shape)}, but the prediction {_size(prediction.shape)}.")
-    there, found = (truth == 1).view(np.uint8), (prediction == 1).view(np.uint8)
-    kinds = (there * np.uint8(2) + found) * (truth != IGNORE)
+    masks = [_where(np.ascontiguousarray(mask, np.uint8), 1) for mask in (truth, prediction)]
+    counted = cv2.bitwise_not(_where(np.ascontiguousarray(truth, np.uint8), IGNORE))
+    kinds = ((masks[0] & np.uint8(2)) | (masks[1] & np.uint8(1))) & counted
     colours = np.zeros((256, 3), np.uint8)
-    colours[1:5] = FALSE_POSITIVE, FALSE_NEGATIVE, TRUE_POSITIVE, (255, 255, 255)
+    colours[1:4] = FALSE_POSITIVE, FALSE_NEGATIVE, TRUE_POSITIVE
     result = _fill(picture, kinds, [(), (1,), (2,), (3,), *[()] * 252], colours, opacity)
     if contours:
-        for mask, colour in ((there, 4), (found, 0)):
-            _draw(result, np.full_like(mask, colour), edges(mask, contours) & (mask * np.uint8(255)), colours)
+        _draw_lines(result, masks, np.array([(255, 255, 255), (0, 0, 0), *[(0, 0, 0)] * 254], np.uint8), contours)
     return result
 
 

@@ -30,6 +30,12 @@ GEOMETRY = {
 """The functional groups that say where a frame lies, and what they hold."""
 
 
+SEGMENT_NUMBER = ("SegmentIdentificationSequence", "ReferencedSegmentNumber")
+POSITION = ("PlanePositionSequence", "ImagePositionPatient")
+PLACE_IN_STACK = ("FrameContentSequence", "InStackPositionNumber")
+"""What frames are told apart by: their segment, and their position in the patient or, where unknown, in the stack."""
+
+
 def segmentation(source: Path, masks: Mapping[str, np.ndarray]) -> FileDataset:
     """A binary SEG with a segment for each name; masks are bool [frames, h, w] on the frames of the source.
 
@@ -110,14 +116,11 @@ def _frame_of(picture: Dataset, masks: Mapping[str, np.ndarray]) -> FileDataset:
     seg.DimensionIndexSequence = [
         _dataset(
             DimensionOrganizationUID=organisation,
-            DimensionIndexPointer=pointer,
-            FunctionalGroupPointer=group,
-            DimensionDescriptionLabel=label,
+            DimensionIndexPointer=_tag(keyword),
+            FunctionalGroupPointer=_tag(group),
+            DimensionDescriptionLabel=keyword,
         )
-        for pointer, group, label in (
-            (0x0062000B, 0x0062000A, "ReferencedSegmentNumber"),
-            (0x00081160, 0x00089124, "ReferencedFrameNumber"),
-        )
+        for group, keyword in (SEGMENT_NUMBER, _place(picture))
     ]
     seg.SharedFunctionalGroupsSequence = [_dataset()]
     return seg
@@ -135,10 +138,15 @@ def _segment(number: int, name: str) -> Dataset:
     )
 
 
+def _place(picture: Dataset) -> tuple[str, str]:
+    return PLACE_IN_STACK if _value(picture, *POSITION, index=0) is None else POSITION
+
+
 def _groups(picture: Dataset, segment: int, index: int) -> Dataset:
     """What a frame shows, and where it lies, as the source says it of the frame beneath."""
+    content = _dataset(DimensionIndexValues=[segment, index + 1], StackID="1", InStackPositionNumber=index + 1)
     groups = _dataset(
-        FrameContentSequence=[_dataset(DimensionIndexValues=[segment, index + 1])],
+        FrameContentSequence=[content],
         SegmentIdentificationSequence=[_dataset(ReferencedSegmentNumber=segment)],
         DerivationImageSequence=[_derivation(picture, index)],
     )
@@ -170,12 +178,21 @@ def _derivation(picture: Dataset, index: int) -> Dataset:
     image = _reference(picture)
     if picture.get("NumberOfFrames"):
         image.ReferencedFrameNumber = index + 1
+    image.SpatialLocationsPreserved = "YES"
     image.PurposeOfReferenceCodeSequence = [code("121322", "Source image for image processing operation")]
     return _dataset(DerivationCodeSequence=[code("113076", "Segmentation")], SourceImageSequence=[image])
 
 
 def _reference(picture: Dataset) -> Dataset:
     return _dataset(ReferencedSOPClassUID=picture.SOPClassUID, ReferencedSOPInstanceUID=picture.SOPInstanceUID)
+
+
+def _tag(keyword: str) -> int:
+    from pydicom.datadict import tag_for_keyword
+
+    tag = tag_for_keyword(keyword)
+    assert tag is not None
+    return tag
 
 
 def _dataset(**values: Any) -> Dataset:
