@@ -225,6 +225,17 @@ def test_large_pictures_are_streamed_and_what_cannot_be_is_said(weights, tmp_pat
     assert "large.tif" in capsys.readouterr().err
 
 
+def test_large_pages_are_streamed_each_for_itself_beside_small_ones(weights, tmp_path, monkeypatch):
+    monkeypatch.setattr("workbench.inference.predictor.MEMORY", 1_000_000)
+    with tifffile.TiffWriter(tmp_path / "pages.tif") as tiff:
+        for seed, size in enumerate((300, 40, 280)):
+            tiff.write(noise(size, size, seed=seed), photometric="rgb")
+    out = tmp_path / "out"
+    assert run(weights(), tmp_path / "pages.tif", "--out", out, "--write", "label", "--tile", "240") == 0
+    assert files_in(out) == {"pages_0_label.tif", "pages_1_label.png", "pages_2_label.tif"}
+    assert tifffile.imread(out / "pages_2_label.tif").shape == (280, 280)
+
+
 def test_what_was_done_stays_when_it_is_given_up(mixed, tmp_path):
     out = tmp_path / "out"
     jobs = find_pictures([mixed / "a.png", mixed / "b.jpg"], out).pictures

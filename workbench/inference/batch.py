@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from workbench.data.reading import PICTURE_SUFFIXES, is_picture, read_facts
 from workbench.errors import UserError
-from workbench.inference.predictor import NO_LIMITS, Predictor, name_of
+from workbench.inference.calculation import Progress
+from workbench.inference.prediction import Prediction, slice_ending
+from workbench.inference.predictor import NO_LIMITS, Predictor, Stream, name_of
 from workbench.inference.writers import FORMATS, Writer, check_formats
 from workbench.inference.writers.streamed import LAYERS, write_stream
+from workbench.task import Task
 
 USUAL = {"NIfTI": ("nifti",), "DICOM": ("dicom", "overlay")}
 """What is written of such files unless asked otherwise; of all others label and overlay."""
@@ -106,62 +109,78 @@ def predict_files(
     formats: Sequence[str] = (),
     *,
     axis: int | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Iterator[Outcome]:
     """Predict and write every picture, slice by slice of a stack; without formats, what is usual for its kind.
 
     `progress` is told of the tiles of each slice. Files about all pictures are written when the last outcome was
     taken, or when the iteration is given up.
     """
-    check_formats(formats)
-    _check_folder(out)
-    writers: dict[str, Writer] = {name: FORMATS[name].open(out) for name in formats}
+    output = Output(out, formats)
     try:
         for job in jobs:
-            yield _outcome(predictor, job, out, formats, writers, axis, progress)
+            yield _outcome(predictor, job, output, axis, progress)
     finally:
-        for writer in writers.values():
+        output.finish()
+
+
+class Output:
+    """A folder and what is written there."""
+
+    def __init__(self, folder: Path, formats: Sequence[str]):
+        check_formats(formats)
+        if folder.exists() and not folder.is_dir():
+            raise UserError(f"{folder} is a file; name a folder to write to.")
+        self.folder, self._formats = folder, formats
+        self._writers: dict[str, Writer] = {}
+        for name in formats:  # also where no picture is read, so that a table is there, if an empty one
+            self._writer(name)
+
+    def add(self, prediction: Prediction, base: Path) -> list[Path]:
+        """Writes what was asked for, or what is usual for its kind."""
+        names = self._formats or USUAL.get(prediction.facts.format, ("label", "overlay"))
+        return [path for name in names for path in self._writer(name).add(prediction, base)]
+
+    def add_stream(self, stream: Stream, task: Task, base: Path) -> list[Path]:
+        """The same of a large picture, as far as it can be."""
+        without = [name for name in self._formats if name not in LAYERS]
+        if without:
+            stream.notes.append(f"of a picture so large {' and '.join(without)} cannot be written")
+        return write_stream(stream, task, base, [name for name in self._formats or ("label",) if name in LAYERS])
+
+    def finish(self) -> None:
+        """Writes the files about all pictures."""
+        for writer in self._writers.values():
             writer.finish()
 
-
-def _check_folder(out: Path) -> None:
-    if out.exists() and not out.is_dir():
-        raise UserError(f"{out} is a file; name a folder to write to.")
-
-
-def _outcome(predictor: Predictor, job: Job, *how: Any) -> Outcome:
-    try:
-        return _predict_file(predictor, job, *how)
-    except UserError as error:
-        return Outcome(job, [], (), str(error))
+    def _writer(self, name: str) -> Writer:
+        if name not in self._writers:
+            self._writers[name] = FORMATS[name].open(self.folder)
+        return self._writers[name]
 
 
-def _predict_file(
-    predictor: Predictor,
-    job: Job,
-    out: Path,
-    formats: Sequence[str],
-    writers: dict[str, Writer],
-    axis: int | None,
-    progress: Callable[[int, int], None] | None,
-) -> Outcome:
-    facts = read_facts(job.path, axis=axis, limits=NO_LIMITS)
-    base, written = out / job.name, []
-    if predictor.is_large(facts):
-        names = [name for name in formats or ("label",) if name in LAYERS]
-        with predictor.stream(job.path, progress=progress) as stream:
-            written = write_stream(stream, predictor.task, base, names)
-        without = [name for name in formats if name not in LAYERS]
-        left = f"of a picture so large {' and '.join(without)} cannot be written"
-        return Outcome(job, written, (*stream.notes, *([left] if without else [])), None)
-    chosen = formats or USUAL.get(facts.format, ("label", "overlay"))
-    for name in chosen:
-        if name not in writers:
-            writers[name] = FORMATS[name].open(out)
+def _outcome(predictor: Predictor, job: Job, output: Output, axis: int | None, progress: Progress | None) -> Outcome:
+    written: list[Path] = []
     notes: list[str] = []
-    for index in range(facts.slices):
-        prediction = predictor(job.path, index=index, axis=axis, progress=progress)
-        notes += [note for note in prediction.notes if note not in notes]
-        for name in chosen:
-            written += writers[name].add(prediction, base)
+    try:
+        slices = read_facts(job.path, axis=axis, limits=NO_LIMITS).slices
+        for index in range(slices):
+            some, said = _predict_slice(predictor, job, index, output, axis, progress)
+            written += some
+            notes += [note for note in said if note not in notes]
+    except UserError as error:
+        return Outcome(job, written, tuple(notes), str(error))
     return Outcome(job, written, tuple(notes), None)
+
+
+def _predict_slice(
+    predictor: Predictor, job: Job, index: int, output: Output, axis: int | None, progress: Progress | None
+) -> tuple[list[Path], Sequence[str]]:
+    facts = read_facts(job.path, index=index, axis=axis, limits=NO_LIMITS)
+    base = output.folder / job.name
+    if predictor.is_large(facts):
+        with predictor.stream(job.path, index=index, progress=progress) as stream:
+            ending = slice_ending(index, facts.slices)
+            return output.add_stream(stream, predictor.task, base.with_name(base.name + ending)), stream.notes
+    prediction = predictor(job.path, index=index, axis=axis, progress=progress)
+    return output.add(prediction, base), prediction.notes
