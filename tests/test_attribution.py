@@ -234,7 +234,7 @@ def test_an_adapted_network_s_layer_is_found_by_the_sizes_of_its_maps():
     [
         ({"method": "lime"}, "Unknown attribution method 'lime'. Choose one of: grad_cam_plus_plus, seg_grad_cam"),
         ({"target": "cat"}, "Unknown class 'cat'. Choose one of: background, foreground"),
-        ({"layer": "trunk.encoder.9"}, r"Unknown layer 'trunk.encoder.9'. Choose .* trunk.encoder.4, .* did you mean"),
+        ({"layer": "trunk.encoder.9"}, r"Unknown layer 'trunk.encoder.9'. Choose .* trunk.encoder.4.* did you mean"),
         ({"layer": ""}, "Unknown layer ''"),
         ({"region": (50, 0)}, r"The region \(50, 0\) does not lie in the picture of 50 rows and 70 columns"),
         ({"region": (0, 0, 10, 71)}, "does not lie in the picture"),

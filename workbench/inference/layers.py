@@ -36,10 +36,16 @@ def find_layer(model: SegmentationModel, name: str) -> nn.Module:
     modules = dict(model.named_modules())
     if name in modules and name:
         return modules[name]
-    blocks = [known for known, module in modules.items() if known and next(module.children(), None) is not None]
+    blocks = [known for known, module in modules.items() if _is_block(known, module)]
     close = get_close_matches(name, modules, 1)
     hint = f" Or any layer inside of these; did you mean {close[0]}?" if close else ""
     raise UserError(f"{choices('layer', name, blocks)}{hint}")
+
+
+def _is_block(name: str, module: nn.Module) -> bool:
+    """Worth naming: of several layers, and not deep inside of others."""
+    is_list = isinstance(module, nn.ModuleList | nn.ModuleDict)
+    return bool(name) and name.count(".") < 3 and bool([*module.children()]) and not is_list
 
 
 def feature_map(result: Any) -> Tensor | None:
