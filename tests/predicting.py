@@ -63,7 +63,8 @@ class Brightness:
         if self.facts.task.channels > 1:
             levels = torch.linspace(-3, 3, self.facts.task.channels).view(1, -1, 1, 1)
             logits = -((logits - levels) ** 2) if self.facts.task.mode == "multiclass" else logits - levels
-        return logits.numpy(), {"gate": torch.nn.functional.avg_pool2d(batch[:, :1], self.facts.size_multiple).sigmoid()}
+        gate = torch.nn.functional.avg_pool2d(batch[:, :1], self.facts.size_multiple).sigmoid()
+        return logits.numpy(), {"gate": gate}
 
 
 def made_up(mode: str, height: int = 60, width: int = 80, *, spacing=None, name: str = "cells", seed: int = 0):
