@@ -19,7 +19,7 @@ from workbench.inference.export import EXACT, HALF, Exported, check_file, export
 from workbench.inference.exported import ExportedBackend, runtimes_for
 from workbench.inference.formats import FORMATS, ncnn, torch_archive
 from workbench.inference.predictor import Predictor
-from workbench.models import create_model, save_model
+from workbench.models import adapt, create_model, save_model
 from workbench.task import Task
 
 BINARY = Task(classes=("ground", "disc"))
@@ -185,6 +185,18 @@ def test_numbers_that_are_none_are_refused(tmp_path):
         model.head.conv.weight.fill_(torch.finfo(torch.float32).max)
     with pytest.raises(UserError, match=r"was not written, .* differs by inf"):
         export_model(model, tmp_path / "model.pt2", "torch", half=True, **KNOWN)
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_network_that_an_exporter_cannot_take_is_told(tmp_path):
+    class Choosy(torch.nn.Module):
+        def forward(self, image):
+            return image[:, :1] if image.mean() > 0 else image[:, 1:2]
+
+    model = adapt(Choosy())
+    model.register_parameter("unused", torch.nn.Parameter(torch.zeros(1)))
+    with pytest.raises(UserError, match="The exporter to torch cannot take this network, choose another format; it"):
+        export_model(model, tmp_path / "model.pt2", "torch", **KNOWN)
     assert not any(tmp_path.iterdir())
 
 

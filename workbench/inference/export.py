@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -87,13 +88,28 @@ def export_model(
     card = make_card(model, attention, half, threshold, *said_by_card(model, task, preprocessing))
     graph = Graph(model, card.outputs[1:], half)
     with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
-        files = FORMATS[to].write(graph, card, Path(folder, path.name))
+        with _refusals_told(to):
+            files = FORMATS[to].write(graph, card, Path(folder, path.name))
         checks = check_file(files[-1], model, check_inputs(graph, card, pictures))
         result = Exported(path, sum(file.stat().st_size for file in files), checks, HALF if half else EXACT)
         _refuse_differences(result)
         for file in files:
             os.replace(file, path.with_name(file.name))
     return result
+
+
+@contextmanager
+def _refusals_told(to: str) -> Iterator[None]:
+    """What an exporter says of a network that it cannot take, in a sentence."""
+    try:
+        yield
+    except UserError:
+        raise
+    except (RuntimeError, ValueError, TypeError) as error:
+        said = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+        raise UserError(
+            f"The exporter to {to} cannot take this network, choose another format; it said: {said}"
+        ) from error
 
 
 def check_target(path: Path, to: str) -> None:

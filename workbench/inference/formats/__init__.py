@@ -31,7 +31,7 @@ class Runtime(NamedTuple):
 
 
 FORMATS: dict[str, Format] = {
-    "onnx": Format(".onnx", onnx.write, ("onnx", "onnxscript", "onnxruntime")),
+    "onnx": Format(".onnx", onnx.write, (*onnx.WRITES_WITH, "onnxruntime")),
     "torch": Format(".pt2", torch_archive.write, ()),
     "openvino": Format(".xml", openvino.write, ("openvino",)),
     "ncnn": Format(".ncnn.param", ncnn.write, ("ncnn", "pnnx")),

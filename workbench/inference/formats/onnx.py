@@ -12,6 +12,7 @@ from workbench.inference.formats.card import CARD, ExportCard, Opened, read_card
 from workbench.inference.formats.graph import Graph, without_warnings
 
 OPSET = 18
+WRITES_WITH = ("onnx", "onnxscript")
 
 
 def write(graph: Graph, card: ExportCard, path: Path) -> list[Path]:

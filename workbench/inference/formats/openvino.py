@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -9,18 +10,34 @@ from typing import Any
 import numpy as np
 import torch
 
-from workbench.inference.formats.card import CARD, ExportCard, Opened, read_card_text
+from workbench.inference.formats import onnx
+from workbench.inference.formats.card import CARD, ExportCard, Opened, is_installed, read_card_text
 from workbench.inference.formats.graph import Graph, without_warnings
 
 
 def write(graph: Graph, card: ExportCard, path: Path) -> list[Path]:
     import openvino
 
-    with without_warnings():
-        model = openvino.convert_model(graph.exported())
+    model = _convert(graph, card, path)
     model.set_rt_info(card.model_dump_json(), [CARD])
     openvino.save_model(model, path, compress_to_fp16=graph.half_precision)
     return [path.with_suffix(".bin"), path]
+
+
+def _convert(graph: Graph, card: ExportCard, path: Path) -> Any:
+    """From PyTorch directly, or what cannot be taken so by way of ONNX."""
+    import openvino
+
+    program = graph.exported()
+    try:
+        with without_warnings():
+            return openvino.convert_model(program)
+    except openvino.frontend.OpConversionFailure:
+        if not all(map(is_installed, onnx.WRITES_WITH)):
+            raise
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        (file,) = onnx.write(graph, card, Path(folder, "model.onnx"))
+        return openvino.convert_model(file)
 
 
 def open_openvino(path: Path, precision: str = "f32") -> Opened:
