@@ -86,9 +86,9 @@ def attribute(
 ) -> Attribution:
     """Explain one picture [h, w, channels] as read.
 
-    `target` is a class name, by default the one that the model predicts most in the region, or in the picture. The
-    layer is the one with the deepest features unless named. The model's mode, gradients and hooks are afterwards as
-    they were.
+    `target` is a class name, by default the one that the model predicts most in the region, or in the picture, and the
+    background last. The layer is the one with the deepest features unless named. The model's mode, gradients and hooks
+    are afterwards as they were.
     """
     if method not in METHODS:
         raise choices("attribution method", method, METHODS)
@@ -100,7 +100,7 @@ def attribute(
         layer = default_layer(model, seen.image) if layer is None else layer
         logits, features = _logits_and_features(model, seen.image, find_layer(model, layer), layer)
         masks = class_masks(_framed_labels(seen, task, logits, threshold), task)
-        target, weights = _target_and_weights(target, region, _in_frame(region, seen, picture.shape[:2]), masks)
+        target, weights = _target_and_weights(target, region, _in_frame(region, seen, picture.shape[:2]), masks, task)
         total = (_logit(logits, task, target) * _as_weights(weights, logits)).sum()
         (gradients,) = torch.autograd.grad(total, features, allow_unused=True)
     if gradients is None:
@@ -145,10 +145,10 @@ def _in_frame(region: Region, seen: View, size: tuple[int, int]) -> np.ndarray:
 
 
 def _target_and_weights(
-    target: str | None, region: Region, inside: np.ndarray, masks: dict[str, np.ndarray]
+    target: str | None, region: Region, inside: np.ndarray, masks: dict[str, np.ndarray], task: Task
 ) -> tuple[str, np.ndarray]:
     """The class to explain, and how much each pixel of the frame counts."""
-    target = target or _most_predicted(masks, inside)
+    target = target or _most_predicted(masks, inside, task)
     weights = inside * masks[target] if region is None else inside
     if weights.any():
         return target, weights
@@ -157,10 +157,11 @@ def _target_and_weights(
     raise UserError("The region holds no pixel of the picture as the model sees it: choose a larger one.")
 
 
-def _most_predicted(masks: dict[str, np.ndarray], inside: np.ndarray) -> str:
-    """The class of most pixels there, one called background only where there is no other."""
-    found = {name: float((mask * inside).sum()) for name, mask in masks.items()}
-    return max(found, key=lambda name: (found[name] > 0, name != "background", found[name]))
+def _most_predicted(masks: dict[str, np.ndarray], inside: np.ndarray, task: Task) -> str:
+    """The class of most pixels there, the background only where there is no other."""
+    found = [float((masks[name] * inside).sum()) for name in task.classes]
+    best = max(range(len(found)), key=lambda index: (found[index] > 0, index in task.foreground, found[index]))
+    return task.classes[best]
 
 
 def _framed_labels(seen: View, task: Task, logits: Tensor, threshold: float) -> np.ndarray:
