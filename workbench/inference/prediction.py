@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-import cv2
 import numpy as np
 
-from workbench.data.geometry import Fit, Size, take_back
+from workbench.data.geometry import Fit, Size
 from workbench.data.reading import Facts
+from workbench.inference.maps import on_picture
 from workbench.task import Task
 
 
@@ -27,8 +27,7 @@ class AttentionMaps(Mapping[str, np.ndarray]):
         self._padded, self._fit = padded, fit
 
     def __getitem__(self, name: str) -> np.ndarray:
-        full = cv2.resize(self.cells[name], self._padded[::-1], interpolation=cv2.INTER_LINEAR)
-        return take_back(full, self._fit)
+        return on_picture(self.cells[name], self._padded, self._fit)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.cells)

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from math import ceil
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from workbench.config import Preprocessing
-from workbench.data.geometry import Fit, take_back
+from workbench.data.geometry import Fit, Size
 from workbench.data.normalise import picture_to_input
+from workbench.inference.maps import on_picture, shown_cells
 from workbench.models import SegmentationModel
 from workbench.models.base import pad
 from workbench.task import IGNORE, Task
@@ -28,31 +27,19 @@ class View(NamedTuple):
 
     def cells(self, maps: Tensor) -> np.ndarray:
         """Maps [..., h', w'] of any resolution, cut to the cells that show the picture."""
-        return maps.detach().float()[self._shown(maps)].cpu().numpy()
+        return shown_cells(_array(maps), self._padded, self.fit)
 
     def on_picture(self, maps: Tensor) -> np.ndarray:
-        """Maps [..., h', w'] of any resolution at the picture's own size, linear between the cells that show it."""
-        shown, strides = self._shown(maps), self._strides(maps)
-        cells = maps.detach().float()[shown]
-        size = [round(count * stride) for count, stride in zip(cells.shape[-2:], strides, strict=True)]
-        planes = cells.reshape(-1, 1, *cells.shape[-2:])
-        if list(cells.shape[-2:]) != size:
-            planes = F.interpolate(planes, size, mode="bilinear", align_corners=False)
-        top, left = (
-            part.start - round(cell.start * stride)
-            for part, cell, stride in zip(self.fit.box, shown[1:], strides, strict=True)
-        )
-        height, width = self.fit.inner
-        inner = planes[..., top : top + height, left : left + width].reshape(*maps.shape[:-2], height, width)
-        return take_back(inner.cpu().numpy(), self.fit._replace(frame=self.fit.inner, corner=(0, 0)))
+        """Maps [..., h', w'] of any resolution at the picture's own size."""
+        return on_picture(_array(maps), self._padded, self.fit)
 
-    def _strides(self, maps: Tensor) -> list[float]:
-        return [side / count for side, count in zip(self.image.shape[-2:], maps.shape[-2:], strict=True)]
+    @property
+    def _padded(self) -> Size:
+        return self.image.shape[-2], self.image.shape[-1]
 
-    def _shown(self, maps: Tensor) -> tuple[Any, ...]:
-        """The index of the cells that show the picture: rows and columns, after whatever comes before."""
-        parts = zip(self.fit.box, self._strides(maps), strict=True)
-        return (..., *(slice(int(part.start / stride), ceil(part.stop / stride)) for part, stride in parts))
+
+def _array(maps: Tensor) -> np.ndarray:
+    return maps.detach().float().cpu().numpy()
 
 
 def view(model: SegmentationModel, picture: np.ndarray, preprocessing: Preprocessing) -> View:
