@@ -1,4 +1,7 @@
-"""torch.export's archive: runs in PyTorch without this package, and is what its compilers for devices start from."""
+"""torch.export's archive: runs in PyTorch without this package, and is what its compilers for devices start from.
+
+Opening one may run code that somebody put into it, as PyTorch warns: open those of people you trust.
+"""
 
 from __future__ import annotations
 
