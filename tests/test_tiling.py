@@ -54,7 +54,7 @@ def test_stitching_gives_the_picture_back_in_bands(blend):
 
 
 def test_wide_pictures_with_many_maps_are_cut_into_lower_rows():
-    tiling = Tiling(1024, 112, 0, True)
+    tiling = Tiling(896, 112, 0, True)
     few, many = (plan_tiles((20000, 20000), tiling, 16, maps) for maps in (1, 19))
     assert len(few.rows) == len(few.columns)
     assert len(many.rows) > len(few.rows)

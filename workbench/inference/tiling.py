@@ -15,7 +15,7 @@ from workbench.inference.context import fitting
 
 Size = tuple[int, int]
 
-TILE = 1024
+TILE = 896
 """Side of a tile unless asked otherwise."""
 LARGEST_MARGIN = 512
 """A network that looks further is tiled like one that looks at the whole picture."""
