@@ -90,7 +90,7 @@ def export_model(
     with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
         with _refusals_told(to):
             files = FORMATS[to].write(graph, card, Path(folder, path.name))
-        checks = check_file(files[-1], model, check_inputs(graph, card, pictures))
+            checks = check_file(files[-1], model, check_inputs(graph, card, pictures))
         result = Exported(path, sum(file.stat().st_size for file in files), checks, HALF if half else EXACT)
         _refuse_differences(result)
         for file in files:
@@ -100,16 +100,14 @@ def export_model(
 
 @contextmanager
 def _refusals_told(to: str) -> Iterator[None]:
-    """What an exporter says of a network that it cannot take, in a sentence."""
+    """What an exporter or its runtime says of a network that it cannot take, in a sentence."""
     try:
         yield
     except UserError:
         raise
     except (RuntimeError, ValueError, TypeError) as error:
         said = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
-        raise UserError(
-            f"The exporter to {to} cannot take this network, choose another format; it said: {said}"
-        ) from error
+        raise UserError(f"{to} cannot take this network, choose another format; it said: {said}") from error
 
 
 def check_target(path: Path, to: str) -> None:
