@@ -9,6 +9,8 @@ import pytest
 import torch
 from small_training import Discs, SmallNet, trainer
 
+from workbench.training.hardware import take_leave
+
 pytestmark = pytest.mark.slow
 
 KNOBS = {"optimizer.name": "sgd", "learning_rate": 0.1, "epochs": 2}
@@ -45,6 +47,7 @@ def in_each_process(folder):
     told = list(scaled)
     rates, notes = {p.learning_rate for p in told}, [note for p in told for note in p.notes]
     torch.save({"rates": rates, "notes": notes}, Path(folder) / f"scaled-{number}")
+    take_leave()
 
 
 @pytest.fixture(scope="module")

@@ -64,10 +64,14 @@ def evaluate(
 
 
 def _gather(part: Evaluation) -> list[Evaluation]:
-    """The parts of all processes, in every process."""
+    """The parts of all processes, in every process; after it they are on their own again."""
     from accelerate.utils import gather_object
 
-    return gather_object([part])
+    from workbench.training.hardware import take_leave
+
+    parts = gather_object([part])
+    take_leave()
+    return parts
 
 
 def _join_processes() -> str:

@@ -22,6 +22,7 @@ from workbench.runs.reporter import Reporter
 from workbench.runs.run import Run
 from workbench.runs.trackers import check_trackers
 from workbench.training import Progress, Trainer
+from workbench.training.hardware import take_leave
 from workbench.training.losses import Loss
 from workbench.training.score import create_score
 
@@ -58,8 +59,11 @@ def conduct(run: Run, reporter: Reporter) -> End:
     with turn(devices, run.name, waiting):
         reporter.check_stop()
         reporter.tell("running", device=told, detail="Building the model.")
-        trainer = create_trainer(config, prepared, checkpoint)
-        return _train(run, config, trainer, prepared, checkpoint, reporter)
+        try:
+            trainer = create_trainer(config, prepared, checkpoint)
+            return _train(run, config, trainer, prepared, checkpoint, reporter)
+        finally:
+            take_leave()
 
 
 def create_trainer(config: RunConfig, prepared: Prepared, checkpoint: Checkpoint | None = None) -> Trainer:
@@ -191,5 +195,8 @@ def train_along(run: Run) -> None:
         return
     config = run.config
     prepared = open_prepared(prepared_folder(config.data, run.folder.parent))
-    for _ in create_trainer(config, prepared, load_checkpoint(run.checkpoints)):
-        pass
+    try:
+        for _ in create_trainer(config, prepared, load_checkpoint(run.checkpoints)):
+            pass
+    finally:
+        take_leave()

@@ -21,6 +21,12 @@ from workbench.training.passes import Pass
 PRECISIONS = {"float32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
+def take_leave() -> None:
+    """Leave the group of processes that train together, if any: none may end while its threads still listen."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
+
+
 class Hardware:
     """One device of this process, and the other processes beside it.
 
