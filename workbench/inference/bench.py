@@ -75,9 +75,9 @@ def bench(
     for name in names:
         if name not in BACKENDS:
             raise choices("back end", name, BACKENDS)
-    at_best = peaks(where)
+    before = peaks(where)
     variants = list(_variants(model, names, train, where, left_out))
-    rows: list[Row] = []
+    measured: list[tuple[Tensor, dict[str, First], dict[str, Timing]]] = []
     for number, batch in enumerate(batches):
 
         def tell(done: int, total: int, number: int = number) -> None:
@@ -87,7 +87,13 @@ def bench(
         image = torch.randn(batch, model.in_channels, size, size, generator=torch.Generator().manual_seed(0))
         firsts = _first_calls(variants, image)
         timings = interleave({one.name: partial(one.call, image) for one in variants}, rounds, tell)
-        rows += [_row(model, image, variant, firsts[variant.name], timings, at_best) for variant in variants]
+        measured.append((image, firsts, timings))
+    at_best = {numbers: max(peak, before[numbers]) for numbers, peak in peaks(where).items()}
+    rows = [
+        _row(model, image, variant, firsts[variant.name], timings, at_best)
+        for image, firsts, timings in measured
+        for variant in variants
+    ]
     return Bench(describe_machine(where, at_best), rows, left_out or {})
 
 

@@ -27,7 +27,7 @@ def peaks(device: torch.device) -> Peaks:
     return {dtype: _peak(device, dtype) for dtype in NUMBERS}
 
 
-def _peak(device: torch.device, dtype: torch.dtype, rounds: int = 5) -> float:
+def _peak(device: torch.device, dtype: torch.dtype, rounds: int = 20) -> float:
     side = 1024 if device.type == "cpu" else 8192
     left, right = torch.randn(2, side, side, device=device).to(dtype)
     torch.mm(left, right)
