@@ -28,7 +28,7 @@ test: check ## Check the code and run every test
 	$(RUN) pytest $(ARGS)
 
 test-fast: check ## The same without the slow tests
-	$(RUN) pytest -m "not slow" $(ARGS)
+	OMP_NUM_THREADS=1 $(RUN) pytest -m "not slow" -n 2 --dist loadfile $(ARGS)
 
 check: $(DEV) ## Lint, format and types, without changing a file
 	$(RUN) ruff check .
