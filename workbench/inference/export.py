@@ -199,7 +199,9 @@ def exact_difference(got: ModelOutput, expected: ModelOutput, task: Task) -> flo
 
 
 def half_difference(got: ModelOutput, expected: ModelOutput, task: Task) -> float:
-    """Of probabilities and of gates, both from 0 to 1."""
+    """Of probabilities and of gates, both from 0 to 1; infinite where a logit is."""
+    if not got.logits.isfinite().all():
+        return float("inf")
     pairs = [(task.probabilities(got.logits), task.probabilities(expected.logits))]
     pairs += [(map_, expected.attention[gate]) for gate, map_ in got.attention.items()]
     return max(_largest(one, other) for one, other in pairs)
