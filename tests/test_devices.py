@@ -87,7 +87,10 @@ def test_the_cpu_is_always_there_and_tells_its_memory():
     reading = read_devices()[-1]
     assert reading.device == device
     assert 0 <= reading.utilisation <= 1
-    assert 0 < reading.process_memory < reading.memory_used < reading.memory_total == psutil.virtual_memory().total
+    assert reading.memory_total == psutil.virtual_memory().total
+    assert 0 < reading.memory_used < reading.memory_total
+    # What a process maps of files is resident in it and yet available to others: it may be over what is used.
+    assert 0 < reading.process_memory < reading.memory_total
 
 
 def test_the_cpu_s_load_is_seen(monkeypatch):
