@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from workbench.models.upsampling import bilinear, nearest
+
 
 class ConvUnit(nn.Module):
     """Convolution, batch normalisation, ReLU."""
@@ -77,7 +79,7 @@ class UpConvolution(nn.Module):
         if phased:
             x = F.conv_transpose2d(x, phase_weight(self.conv.weight), self.conv.bias, stride=2, padding=1)
         else:
-            x = self.conv(F.interpolate(x, scale_factor=2, mode="nearest"))
+            x = self.conv(nearest(x))
         return F.relu(self.norm(x), inplace=True)
 
 
@@ -100,7 +102,7 @@ class BilinearUpsampling(nn.Module):
         self.out_channels = in_channels  # `out_channels` is what a block with weights would make of them
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=True)
+        return bilinear(x, align_corners=True)
 
 
 class BilinearProjection(nn.Module):
@@ -112,7 +114,7 @@ class BilinearProjection(nn.Module):
         self.project = ConvUnit(in_channels, out_channels, kernel=1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.project(F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False))
+        return self.project(bilinear(x, align_corners=False))
 
 
 class PixelHead(nn.Module):

@@ -1,0 +1,44 @@
+"""A live view of workbench/web on a gradio page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import gradio as gr
+
+from workbench import web
+from workbench.ui.told import answering
+
+# The template is empty and stays so: gradio then leaves alone what the module draws into the element.
+MOUNT = """
+import("%s").then(({ mount }) => {
+  mount(element, {
+    get: (name) => props[name],
+    watch: (name, changed) => watch(name, changed),
+    ask: async (name, question) => {
+      const answer = await server[name](question ?? {});
+      if (answer === undefined) throw new Error("The app does not answer.");
+      if (answer !== null && answer.error) throw new Error(answer.error);
+      return answer;
+    },
+    tell: (name, facts) => trigger(name, facts),
+  });
+});
+"""
+
+
+class LiveView(gr.HTML):
+    """The module `name` of workbench/web; `answers` are the functions that it may ask, by their names."""
+
+    def __init__(
+        self, name: str = "", answers: tuple[Callable[[dict[str, Any]], Any], ...] = (), **values: Any
+    ) -> None:
+        super().__init__(
+            value=values.pop("value", None),
+            html_template="",
+            css_template=web.style(name),
+            js_on_load=MOUNT % web.address(name),
+            server_functions=[answering(function) for function in answers],
+            **values,
+        )
