@@ -11,7 +11,6 @@ import gradio as gr
 
 from workbench.errors import UserError
 
-
 P = ParamSpec("P")
 T = TypeVar("T")
 
