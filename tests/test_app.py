@@ -15,7 +15,8 @@ import pytest
 
 from workbench.errors import UserError
 from workbench.models import ARCHITECTURES
-from workbench.ui.app import TITLE, create_app, launch
+from workbench.ui.app import TITLE, create_app
+from workbench.ui.server import launch
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -22,23 +23,31 @@ import("%s").then(({ mount }) => {
       if (answer !== null && answer.error) throw new Error(answer.error);
       return answer;
     },
-    tell: (name, facts) => trigger(name, facts),
+    tell: (name, facts) => trigger(name, facts), // one of %s
   });
 });
 """
 
 
 class LiveView(gr.HTML):
-    """The module `name` of workbench/web; `answers` are the functions that it may ask, by their names."""
+    """The module `name` of workbench/web; `answers` are the functions that it may ask, by their names.
+
+    What it tells is an event of the page: with `tells=("opened",)`, `view.opened(handler)` connects one, which takes
+    the facts as those of a `gr.EventData`.
+    """
 
     def __init__(
-        self, name: str = "", answers: tuple[Callable[[dict[str, Any]], Any], ...] = (), **values: Any
+        self,
+        name: str = "",
+        answers: tuple[Callable[[dict[str, Any]], Any], ...] = (),
+        tells: tuple[str, ...] = (),
+        **values: Any,
     ) -> None:
         super().__init__(
             value=values.pop("value", None),
             html_template="",
             css_template=web.style(name),
-            js_on_load=MOUNT % web.address(name),
+            js_on_load=MOUNT % (web.address(name), json.dumps(tells)),
             server_functions=[answering(function) for function in answers],
             **values,
         )

@@ -8,18 +8,20 @@ import gradio as gr
 
 from workbench.tables import model_table
 from workbench.ui.html_table import as_html
+from workbench.ui.settings import Settings
 
 SIZES = (96, 128, 224, 256, 512)
 
 
-def create_models_tab() -> None:
+def create_models_tab(settings: Settings) -> gr.Tab:
     """The table is made when the tab is first opened, since it needs torch, which takes seconds to import."""
-    with gr.Tab("Models") as tab:
+    with gr.Tab("Models", id="models") as tab:
         with gr.Row():
             size = gr.Dropdown(SIZES, value=256, label="Picture size", scale=0, min_width=160, elem_id="models-size")
         table = gr.HTML(padding=False, min_height=300, elem_id="models-table")
     for event in (tab.select, size.change):
         event(show_models, size, table, api_visibility="private")
+    return tab
 
 
 @functools.cache

@@ -1,0 +1,60 @@
+"""A live view of workbench/web on a gradio page."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import gradio as gr
+
+from workbench import web
+from workbench.ui.told import answering
+
+# The template is empty and stays so: gradio then leaves alone what the module draws into the element.
+MOUNT = """
+import("%s").then(({ mount }) => {
+  mount(element, {
+    get: (name) => props[name],
+    watch: (name, changed) => watch(name, changed),
+    ask: async (name, question) => {
+      const answer = await server[name](question ?? {});
+      if (answer === undefined) throw new Error("The app does not answer.");
+      if (answer !== null && answer.error) throw new Error(answer.error);
+      return answer;
+    },
+    tell: (name, facts) => trigger(name, facts), // one of %s
+  });
+});
+"""
+
+from gradio.events import Dependency
+
+class LiveView(gr.HTML):
+    """The module `name` of workbench/web; `answers` are the functions that it may ask, by their names.
+
+    What it tells is an event of the page: with `tells=("opened",)`, `view.opened(handler)` connects one, which takes
+    the facts as those of a `gr.EventData`.
+    """
+
+    def __init__(
+        self,
+        name: str = "",
+        answers: tuple[Callable[[dict[str, Any]], Any], ...] = (),
+        tells: tuple[str, ...] = (),
+        **values: Any,
+    ) -> None:
+        super().__init__(
+            value=values.pop("value", None),
+            html_template="",
+            css_template=web.style(name),
+            js_on_load=MOUNT % (web.address(name), json.dumps(tells)),
+            server_functions=[answering(function) for function in answers],
+            **values,
+        )
+    from typing import Callable, Literal, Sequence, Any, TYPE_CHECKING
+    from gradio.blocks import Block
+
+    if TYPE_CHECKING:
+        from gradio.components import Timer
+        from gradio.components.base import Component
