@@ -29,25 +29,24 @@ import("%s").then(({ mount }) => {
 """
 
 
-class LiveView(gr.HTML):
+def live_view(
+    name: str,
+    answers: tuple[Callable[[dict[str, Any]], Any], ...] = (),
+    tells: tuple[str, ...] = (),
+    **values: Any,
+) -> gr.HTML:
     """The module `name` of workbench/web; `answers` are the functions that it may ask, by their names.
 
     What it tells is an event of the page: with `tells=("opened",)`, `view.opened(handler)` connects one, which takes
-    the facts as those of a `gr.EventData`.
+    the facts as those of a `gr.EventData`. Other values are the module's own; a handler that returns
+    `gr.HTML(run="one")` gives it another `run`. A function, since gradio writes a .pyi file beside every class of a
+    component.
     """
-
-    def __init__(
-        self,
-        name: str = "",
-        answers: tuple[Callable[[dict[str, Any]], Any], ...] = (),
-        tells: tuple[str, ...] = (),
-        **values: Any,
-    ) -> None:
-        super().__init__(
-            value=values.pop("value", None),
-            html_template="",
-            css_template=web.style(name),
-            js_on_load=MOUNT % (web.address(name), json.dumps(tells)),
-            server_functions=[answering(function) for function in answers],
-            **values,
-        )
+    return gr.HTML(
+        values.pop("value", None),
+        html_template="",
+        css_template=web.style(name),
+        js_on_load=MOUNT % (web.address(name), json.dumps(tells)),
+        server_functions=[answering(function) for function in answers],
+        **values,
+    )
