@@ -66,6 +66,8 @@ def test_configs_are_frozen():
         ("compile", "true", "training.hardware.compile", True),
         ("ema", "null", "training.ema", None),
         ("resize", "none", "data.preprocessing.resize", "none"),
+        ("data.preprocessing.size", "64", "data.preprocessing.size", (64, 64)),
+        ("crop", "[32, 48]", "data.crop", (32, 48)),
         ("data.path", "2018", "data.path", "2018"),
         ("devices", "0,1", "training.hardware.devices", "0,1"),
     ],

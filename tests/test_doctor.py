@@ -12,7 +12,7 @@ from break_dsb import BREAKS, break_all, build, draw_nuclei, write_sample
 from PIL import Image
 
 from workbench.cli import main
-from workbench.config import DataConfig, load_config
+from workbench.config import DataConfig, Preprocessing, load_config
 from workbench.data.doctor import check
 from workbench.data.doctor.likeness import arranged, clusters, nearly_equal, seams
 from workbench.data.doctor.look import look
@@ -231,10 +231,11 @@ def test_dim_16_bit_pictures_are_scaled_by_the_mend(tmp_path):
     for number in range(10):
         image, mask = draw_nuclei(np.random.default_rng(number))
         write_sample(folder, f"cell_{number}", image[:, :, 0].astype(np.uint16) * 4, mask)
-    report = check(folder, workers=1)
+    as_stored = DataConfig(path=str(folder), preprocessing=Preprocessing(intensity="unit"))
+    report = check(as_stored, workers=1)
     assert one(report, "dim_pictures").count == 10
     assert len(one(report, "dim_pictures").illustrations[0].pictures) == 2
-    config = report.mended(DataConfig(path=str(folder)))
+    config = report.mended(as_stored)
     assert config.preprocessing.intensity == "percentile"
     assert codes(check(config, workers=1), "error", "warning") == set()
 
@@ -437,7 +438,8 @@ def test_mends_of_one_group_of_knobs_do_not_undo_each_other(tmp_path):
         tifffile.imwrite(
             tmp_path / "images" / f"cell_{number}.tif", four, photometric="minisblack", planarconfig="contig"
         )
-    report = check(tmp_path, workers=1)
+    as_stored = DataConfig(path=str(tmp_path), preprocessing=Preprocessing(intensity="unit"))
+    report = check(as_stored, workers=1)
     assert {"channels", "dim_pictures"} <= codes(report)
-    preprocessing = report.mended(DataConfig(path=str(tmp_path))).preprocessing
+    preprocessing = report.mended(as_stored).preprocessing
     assert (preprocessing.channels, preprocessing.intensity) == ("as_is", "percentile")

@@ -37,6 +37,14 @@ def test_intensity(dtype, intensity):
     assert np.allclose(found.permute(1, 2, 0), expected, atol=0.03 if intensity == "percentile" else 1e-4)
 
 
+@pytest.mark.parametrize(
+    ("dtype", "same_as"), [(np.uint8, "unit"), (np.uint16, "percentile"), (np.float32, "percentile")]
+)
+def test_by_itself_only_8_bits_are_taken_as_they_are(dtype, same_as):
+    picture = picture_of(dtype)
+    assert torch.equal(to_input(picture, Preprocessing()), to_input(picture, Preprocessing(intensity=same_as)))
+
+
 def test_a_constant_picture_gives_no_nan():
     for intensity in ("percentile", "minmax", "zscore"):
         whole = to_input(np.full((4, 4, 3), 9, np.uint8), Preprocessing(intensity=intensity))

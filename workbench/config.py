@@ -5,13 +5,14 @@ Types and ranges are checked here; names (of a model, a loss, a layout ...) by t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from workbench.errors import UserError, choices
 from workbench.files import write_whole
@@ -20,6 +21,24 @@ from workbench.knobs import Knobs, override
 
 def _comma_separated(value: Any) -> Any:
     return tuple(word.strip() for word in value.split(",") if word.strip()) if isinstance(value, str) else value
+
+
+def _devices(value: str) -> str:
+    """Refuse what names no devices, and one named twice."""
+    listed = value.split(",")
+    if not re.fullmatch(r"auto|cpu(:[1-9]\d*)?|[1-9]\d*|\d+(,\d+)+|(?!cpu:)[a-z]+:\d+", value):
+        raise ValueError("it should be one of these")
+    if len(set(listed)) < len(listed):
+        raise ValueError("each device may train once")
+    return value
+
+
+def _both(value: Any) -> Any:
+    """One number counts for height and width."""
+    return [value, value] if isinstance(value, int) or (isinstance(value, str) and value.isdecimal()) else value
+
+
+HeightAndWidth = Annotated[tuple[int, int], BeforeValidator(_both)]
 
 
 class Preprocessing(Knobs):
@@ -32,13 +51,13 @@ class Preprocessing(Knobs):
         "pad; shorter_side: scale so that the shorter side has the shorter side of size; width: to the width of size, "
         "the height in proportion, rounded down to a multiple.",
     )
-    size: tuple[int, int] = Field((256, 256), description="Height and width that `resize` aims at.")
+    size: HeightAndWidth = Field((256, 256), description="Height and width that `resize` aims at; one number for both.")
     multiple: int = Field(1, ge=1, description="For resize = width: the height is rounded down to a multiple of this.")
-    intensity: Literal["unit", "percentile", "minmax", "zscore"] = Field(
-        "unit",
+    intensity: Literal["auto", "unit", "percentile", "minmax", "zscore"] = Field(
+        "auto",
         description="How stored values become numbers: unit divides by the type's largest value (255 or 65535); "
         "percentile maps the picture's 1st..99.8th percentile to 0..1, minmax its range; zscore subtracts its mean and "
-        "divides by its deviation.",
+        "divides by its deviation; auto takes unit for 8-bit pictures and percentile for all others.",
     )
     mean: tuple[float, ...] = Field((0.5,), description="Subtracted after `intensity`; one number, or one a channel.")
     std: tuple[float, ...] = Field((0.5,), description="Divided by after the mean; one number, or one a channel.")
@@ -88,7 +107,9 @@ class DataConfig(Knobs):
     preprocessing: Preprocessing = Field(default_factory=Preprocessing, description="From a picture to the input.")
     augmentation: str = Field("flips", description="A preset of random transforms for training.")
     augmentation_strength: float = Field(1.0, ge=0, le=2, description="Scales the ranges of the preset; 0 is none.")
-    crop: tuple[int, int] | None = Field(None, description="Height and width of random crops from prepared pictures.")
+    crop: HeightAndWidth | None = Field(
+        None, description="Height and width of random crops from prepared pictures; one number for both."
+    )
     largest_class_share: float = Field(
         1.0, gt=0, le=1, description="Draw a crop again while one class fills more of it than this."
     )
@@ -176,10 +197,13 @@ class ScheduleConfig(Knobs):
 class HardwareConfig(Knobs):
     """What it runs on, and how fast, in how much memory."""
 
-    devices: str = Field(
+    devices: Annotated[
+        str, BeforeValidator(lambda value: str(value) if isinstance(value, int) else value), AfterValidator(_devices)
+    ] = Field(
         "auto",
-        pattern=r"^(auto|cpu|\d+(,\d+)*)$",
-        description="auto: the accelerator if there is one; cpu; an index such as 1; or several such as 0,1,2,3.",
+        description="auto: the accelerator if there is one; cpu; a number such as 2: so many accelerators, or processes "
+        "on the CPU where there is none; several by their indices such as 0,1,2,3; one by its name such as cuda:1; "
+        "cpu:2 for two processes on the CPU.",
     )
     precision: Literal["float32", "bf16", "fp16"] = Field(
         "float32", description="Numbers that a forward and backward pass calculate in; weights stay float32."
@@ -195,6 +219,14 @@ class HardwareConfig(Knobs):
     sync_batch_norm: bool = Field(False, description="Normalise over the pictures of all devices, not of each alone.")
     workers: int = Field(0, ge=0, description="Processes that load pictures; 0 is fastest from a prepared data set.")
     deterministic: bool = Field(False, description="Only algorithms that give the same result twice, even if slower.")
+
+    @property
+    def processes(self) -> int:
+        """How many train together on this host: one a device."""
+        words = self.devices
+        if words.startswith("cpu:"):
+            return int(words.removeprefix("cpu:"))
+        return int(words) if words.isdigit() else len(words.split(","))
 
 
 class TrainingConfig(Knobs):

@@ -69,8 +69,16 @@ def scale_and_shift(
     return (1 / (unit * std)).astype(np.float32), ((-start / unit - mean) / std).astype(np.float32)
 
 
+def intensity_of(dtype: np.dtype, intensity: str) -> str:
+    """What `auto` means for pictures of a type: few devices use all of 16 bits, and decimal numbers have no end."""
+    if intensity != "auto":
+        return intensity
+    return "unit" if dtype == np.uint8 else "percentile"
+
+
 def _origin_and_unit(intensities: Intensities, dtype: np.dtype, intensity: str) -> tuple[float, float]:
     """What becomes 0, and the length of 1, before mean and deviation are applied."""
+    intensity = intensity_of(dtype, intensity)
     if intensity == "unit":
         if dtype.kind == "u":
             return 0.0, float(np.iinfo(dtype).max)

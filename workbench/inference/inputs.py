@@ -16,7 +16,7 @@ from torch import Tensor
 
 from workbench.config import Preprocessing
 from workbench.data.geometry import Fit, Size, fit_picture
-from workbench.data.intensity import Intensities, of_counts, stored_channels
+from workbench.data.intensity import Intensities, intensity_of, of_counts, stored_channels
 from workbench.data.normalise import picture_to_input, to_input
 from workbench.data.reading import Facts, Regions, open_regions
 
@@ -62,7 +62,8 @@ def streamed_input(path: Path, index: int, preprocessing: Preprocessing) -> Iter
 
 
 def _needs_no_measuring(regions: Regions, preprocessing: Preprocessing) -> bool:
-    return preprocessing.intensity == "unit" and regions.read(0, 0, 1, 1).dtype.kind == "u"
+    dtype = regions.read(0, 0, 1, 1).dtype
+    return intensity_of(dtype, preprocessing.intensity) == "unit" and dtype.kind == "u"
 
 
 def measure_regions(regions: Regions, preprocessing: Preprocessing) -> Intensities:
