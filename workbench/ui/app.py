@@ -7,6 +7,7 @@ from collections.abc import Callable
 import gradio as gr
 
 from workbench.ui.devices_tab import create_devices_tab
+from workbench.ui.explore_tab import create_explore_tab
 from workbench.ui.models_tab import create_models_tab
 from workbench.ui.settings import Settings
 from workbench.ui.steps import create_steps
@@ -15,6 +16,7 @@ TITLE = "Attention U-Net Workbench"
 DELETE_UPLOADS = (3600, 86400)  # every hour those older than a day
 
 TABS: tuple[Callable[[Settings], gr.Tab], ...] = (
+    create_explore_tab,
     create_models_tab,
     create_devices_tab,
 )
