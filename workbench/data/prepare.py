@@ -27,7 +27,7 @@ from workbench.data.decode import Decoded, Outcome, Problem, Unchanged, decode, 
 from workbench.data.labels import Labels, choose_labels, complete_task
 from workbench.data.layouts import open_source
 from workbench.data.prepared import Prepared, open_prepared, stored_as
-from workbench.data.source import Item, Source
+from workbench.data.source import TOLERATED, Item, Source
 from workbench.data.store import INDEX, JOURNAL, Entry, Writer, read_index, read_journal, write_index
 from workbench.data.summary import fingerprint, summarise
 from workbench.errors import UserError
@@ -36,8 +36,6 @@ log = logging.getLogger(__name__)
 
 Progress = Callable[[int, int], None]
 
-TOLERATED = 0.05
-"""The share of pictures that may be unreadable; they are left out and told."""
 AT_ONCE = 4
 """Pictures that a worker takes at a time."""
 WORTH_A_PROCESS = 24

@@ -15,6 +15,9 @@ from workbench.errors import UserError
 
 Size = tuple[int, int]
 
+TOLERATED = 0.05
+"""Preparing stops where a larger share of the pictures cannot be used; up to it they are left out and told."""
+
 
 @dataclass(frozen=True)
 class Item:

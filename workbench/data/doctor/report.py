@@ -14,10 +14,9 @@ from workbench.config import DataConfig
 from workbench.data.counting import named, plural, short
 from workbench.data.doctor.findings import SEVERITIES, Finding, Illustration
 from workbench.data.doctor.summary import Summary
+from workbench.data.source import TOLERATED
 from workbench.data.splits import Splits, write_groups, write_splits
 
-TOLERATED = 0.05
-"""Preparing stops where a larger share of the pictures cannot be used."""
 HOPELESS = {"not_finite", "nothing_marked", "one_class", "only_ignored", "refused_masks"}
 """Findings that leave nothing to train on, or nan, even if they are the only ones."""
 WIDTH = 100
