@@ -43,15 +43,19 @@ def document(title: str, body: str, style: str = "") -> str:
 
 
 def image(picture: np.ndarray, description: str = "") -> str:
-    """RGB [h, w, 3] as the smaller one of PNG, for masks, and JPEG."""
+    """RGB [h, w, 3] as an element."""
+    return f'<img alt="{escape(description)}" src="{address_of(picture)}">'
+
+
+def address_of(picture: np.ndarray) -> str:
+    """RGB [h, w, 3] as an address that holds it, the smaller one of PNG, for masks, and JPEG."""
     colours = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
     coded = [
         (kind, cv2.imencode(f".{kind}", colours, options)[1])
         for kind, options in (("png", []), ("jpeg", [cv2.IMWRITE_JPEG_QUALITY, 85]))
     ]
     kind, data = min(coded, key=lambda pair: len(pair[1]))
-    text = base64.b64encode(data.tobytes()).decode()
-    return f'<img alt="{escape(description)}" src="data:image/{kind};base64,{text}">'
+    return f"data:image/{kind};base64,{base64.b64encode(data.tobytes()).decode()}"
 
 
 def figure(pictures: Iterable[np.ndarray], caption: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -109,6 +109,63 @@ def thinned(steps: np.ndarray, values: np.ndarray, most: int = MOST_POINTS) -> t
     starts = np.linspace(0, len(steps), most, endpoint=False).astype(int)
     sizes = np.diff([*starts, len(steps)])
     return np.add.reduceat(steps, starts) / sizes, np.add.reduceat(values, starts) / sizes
+
+
+class Series(NamedTuple):
+    """One line of the live curves."""
+
+    panel: str
+    """loss, score, learning_rate or images_per_second."""
+    name: str
+    steps: np.ndarray
+    values: np.ndarray
+
+
+def live_series(records: Iterable[Record], score: str = "dice", most: int = MOST_POINTS) -> list[Series]:
+    """Losses, one score with that of each class, learning rate and speed; long ones keep their extremes.
+
+    Given new records alone, it gives what is to be added to the lines of before.
+    """
+    points: dict[tuple[str, str], list[tuple[float, float]]] = {}
+    for record in records:
+        for panel, name, value in _live_points(record, score):
+            if value is not None:
+                points.setdefault((panel, name), []).append((record["step"], value))
+    series = []
+    for (panel, name), pairs in points.items():
+        steps, values = np.array(pairs, np.float64).T
+        series.append(Series(panel, name, *extremes(steps, values, most)))
+    return series
+
+
+def _live_points(record: Record, score: str) -> Iterator[tuple[str, str, float | None]]:
+    complete, loss = record.get("complete", False), record.get("losses", {}).get("loss")
+    if record.get("split") == "train" and not complete:
+        yield "loss", "training", loss
+        yield "learning_rate", "learning rate", record.get("learning_rate")
+        yield "images_per_second", "images a second", record.get("images_per_second")
+    elif record.get("split") == "train":
+        yield "loss", "training, whole epoch", loss
+    elif complete:
+        yield "loss", "validation", loss
+        for name, value in record.get("metrics", {}).items():
+            if name == score or name.startswith(f"{score}["):
+                yield "score", name, value
+
+
+def scores_of(records: Iterable[Record]) -> list[str]:
+    """The scores that validations were given, without those of single classes."""
+    names = (name for record in records if record.get("split") == "valid" for name in record.get("metrics", {}))
+    return [name for name in dict.fromkeys(names) if "[" not in name]
+
+
+def extremes(steps: np.ndarray, values: np.ndarray, most: int = MOST_POINTS) -> tuple[np.ndarray, np.ndarray]:
+    """At most so many points: of each stretch the least and the largest, so that no peak is lost."""
+    if len(steps) <= most:
+        return steps, values
+    stretches = np.array_split(np.arange(len(steps)), most // 2)
+    kept = sorted({int(stretch[find(values[stretch])]) for stretch in stretches for find in (np.argmin, np.argmax)})
+    return steps[kept], values[kept]
 
 
 def _mode(curve: Curve) -> str:

@@ -15,6 +15,7 @@ import numpy as np
 from workbench.errors import UserError
 from workbench.files import whole
 from workbench.runs.files import read_json, write_json
+from workbench.task import IGNORE, Task
 
 LARGEST_SIDE = 256
 INDEX = "index.json"
@@ -70,14 +71,26 @@ class Previews:
         attention = {key.partition("/")[2]: of_picture.pop(key) for key in list(of_picture) if "/" in key}
         return PreviewMaps(of_picture["labels"], of_picture["probability"], attention)
 
-    def begin(self, pictures: Sequence[PreviewPicture]) -> None:
+    @property
+    def changed(self) -> float:
+        """When an epoch was last added, in seconds since 1970."""
+        return (self.folder / INDEX).stat().st_mtime
+
+    @property
+    def task(self) -> Task:
+        """What the masks say; where that was not written down, as far as they tell themselves."""
+        told = self._index().get("task")
+        return Task(**told) if told else _told_by([self.picture(number).mask for number in range(len(self.names))])
+
+    def begin(self, pictures: Sequence[PreviewPicture], task: Task | None = None) -> None:
         """Write down the pictures; those of a resumed run are the same, and their epochs are kept."""
         if self.names == [picture.name for picture in pictures]:
             return
         self.folder.mkdir(exist_ok=True)
         arrays = {f"{n}/{kind}": getattr(p, kind) for n, p in enumerate(pictures) for kind in ("image", "mask")}
         self._write(PICTURES, arrays)
-        write_json(self.folder / INDEX, {"pictures": [picture.name for picture in pictures], "epochs": []})
+        told = {"task": task.model_dump(mode="json")} if task else {}
+        write_json(self.folder / INDEX, {"pictures": [picture.name for picture in pictures], "epochs": [], **told})
 
     def add(self, epoch: int, maps: Sequence[PreviewMaps]) -> None:
         """Write the maps of an epoch, one a picture; those of an epoch that is done again are replaced."""
@@ -86,7 +99,8 @@ class Previews:
             arrays |= {f"{number}/labels": of_picture.labels, f"{number}/probability": of_picture.probability}
             arrays |= {f"{number}/attention/{gate}": array for gate, array in of_picture.attention.items()}
         self._write(_file_of(epoch), arrays)
-        write_json(self.folder / INDEX, {"pictures": self.names, "epochs": sorted({*self.epochs, epoch})})
+        index = {name: value for name, value in self._index().items() if name != "format"}
+        write_json(self.folder / INDEX, {**index, "epochs": sorted({*self.epochs, epoch})})
 
     def _index(self) -> dict[str, Any]:
         return read_json(self.folder / INDEX) or {}
@@ -107,6 +121,14 @@ class Previews:
 
 def _file_of(epoch: int) -> str:
     return f"epoch-{epoch:05d}.npz"
+
+
+def _told_by(masks: Sequence[np.ndarray]) -> Task:
+    if masks and masks[0].ndim == 3:
+        return Task(mode="multilabel", classes=tuple(f"class {number}" for number in range(len(masks[0]))))
+    largest = max((int(mask[mask != IGNORE].max(initial=1)) for mask in masks), default=1)
+    others = tuple(f"class {number}" for number in range(1, largest + 1))
+    return Task(mode="multiclass", classes=("background", *others)) if largest > 1 else Task()
 
 
 def reduced(array: np.ndarray, exact: bool) -> np.ndarray:

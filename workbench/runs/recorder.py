@@ -112,7 +112,7 @@ class Recorder:
         if not isinstance(valid, PreparedDataset) or not self.config.recording.previews:
             return []
         numbers = spread(self.config.recording.previews, len(valid))
-        self.run.previews.begin([_preview_picture(valid, number) for number in numbers])
+        self.run.previews.begin([_preview_picture(valid, number) for number in numbers], self.trainer.task)
         return numbers
 
     def _add_previews(self, epoch: int) -> None:

@@ -19,7 +19,7 @@ from workbench.knobs import override
 from workbench.runs.archive import pack
 from workbench.runs.changes import refuse_another_run, with_whole_paths
 from workbench.runs.files import ABOUT_BEST, BEST, LAST, full_disk_told, read_json
-from workbench.runs.launch import launch
+from workbench.runs.launch import ONE_HOST, Hosts, launch
 from workbench.runs.naming import new_folder
 from workbench.runs.records import Record, Records, current, read_records
 from workbench.runs.status import State, Status, read_status, seen_now, write_status
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from workbench.runs.previews import Previews
 
 CONFIG = "config.yaml"
+
+PATIENCE = 5.0
+"""Seconds in which a worker that has told its end, or somebody who only looks for one, has let go of the lock."""
 
 
 @dataclass(frozen=True)
@@ -57,10 +60,23 @@ class Run:
         return run
 
     @classmethod
-    def start(cls, config: RunConfig, runs: str | Path = "runs", name: str | None = None) -> Run:
-        """Create a run and begin to train it in the background; returns at once."""
+    def start(
+        cls,
+        config: RunConfig,
+        runs: str | Path = "runs",
+        name: str | None = None,
+        *,
+        devices: int | str | None = None,
+        hosts: Hosts = ONE_HOST,
+    ) -> Run:
+        """Create a run and begin to train it in the background; returns at once.
+
+        `devices` is the knob training.hardware.devices: 2 trains on two devices, or in two processes on the CPU.
+        """
+        if devices is not None:
+            config = override(config, {"training.hardware.devices": devices})
         run = cls.create(config, runs, name)
-        run.launch()
+        run.launch(hosts)
         return run
 
     # --- reading ---
@@ -139,15 +155,15 @@ class Run:
 
     # --- doing ---
 
-    def launch(self) -> None:
+    def launch(self, hosts: Hosts = ONE_HOST) -> None:
         """Start the worker in the background; it goes on from the last checkpoint if there is one."""
         self._refuse_if_at_work()
         self._stop_file.unlink(missing_ok=True)
         with full_disk_told(self.folder):
             self._note("queued", "Starting.")
-        launch(self.folder, self.config.training.hardware)
+        launch(self.folder, self.config.training.hardware, hosts)
 
-    def resume(self, changes: Mapping[str, Any] | None = None) -> None:
+    def resume(self, changes: Mapping[str, Any] | None = None, hosts: Hosts = ONE_HOST) -> None:
         """Go on in the background, with some knobs changed: {"epochs": 100} for a longer training."""
         self._refuse_if_at_work()
         config = self.config
@@ -155,10 +171,15 @@ class Run:
         refuse_another_run(config, changed)
         if self.status().state == "finished" and changed.training == config.training:
             raise UserError(f"{self.name} has done all of its training: give it more with --epochs, or a new run.")
+        if self.status().state == "finished" and self.last_step is None:
+            raise UserError(
+                f"{self.name} has no state to go on from: start a new run with its configuration, and with "
+                f"--model.weights {self.best_model} if it is to begin from its model."
+            )
         if changed != config:
             with full_disk_told(self.folder):
                 save_config(changed, self.folder / CONFIG)
-        self.launch()
+        self.launch(hosts)
 
     def request_stop(self) -> None:
         """Let it end after the step at work, with its best model and a state to go on from."""
@@ -193,10 +214,10 @@ class Run:
         """Held by the worker as long as it lives."""
         return FileLock(self.folder / ".lock")
 
-    def is_at_work(self) -> bool:
-        """Whether a worker holds it, as the system of this machine knows at once."""
+    def is_at_work(self, patience: float = 0.0) -> bool:
+        """Whether a worker holds it, as the system of this machine knows at once, and still does after some seconds."""
         try:
-            with self.lock().acquire(timeout=0):
+            with self.lock().acquire(timeout=patience):
                 return False
         except Timeout:
             return True
@@ -204,7 +225,7 @@ class Run:
             return False
 
     def _refuse_if_at_work(self) -> None:
-        if self.is_at_work():
+        if self.is_at_work(PATIENCE if self.status().ended else 0):
             raise UserError(f"{self.name} is at work: stop it first, with `workbench runs stop {self.name}`.")
 
     def _note(self, state: State, detail: str) -> None:

@@ -16,12 +16,15 @@ from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from workbench.errors import UserError
+from workbench.runs.demo import add_demo_run
 from workbench.ui.app import TITLE, create_app
 from workbench.ui.settings import Settings
 
 STYLE = Path(__file__).with_name("style.css")
 FONT = ("system-ui", "sans-serif")
 CODE_FONT = ("ui-monospace", "monospace")
+READABLE = {"block_info_text_color": "*neutral_500", "block_info_text_color_dark": "*neutral_300"}
+"""Gradio's own are too faint on their ground."""
 LARGEST_UPLOAD = "200mb"
 THIS_MACHINE = ("127.0.0.1", "localhost", "[::1]")
 
@@ -55,7 +58,7 @@ def launch(
         if known_names
         else None,
         root_path=root_path,
-        theme=gr.themes.Default(primary_hue="indigo", font=FONT, font_mono=CODE_FONT),
+        theme=gr.themes.Default(primary_hue="indigo", font=FONT, font_mono=CODE_FONT).set(**READABLE),
         css_paths=STYLE,
         max_file_size=LARGEST_UPLOAD,
         run_history=False,
@@ -79,9 +82,15 @@ def serve(
     """Show the app until Ctrl-C; whoever may come from elsewhere needs a password, which is made if none is given."""
     password = password or os.environ.get("WORKBENCH_PASSWORD")
     made = None if password or _is_this_machine(host) else secrets.token_urlsafe(12)
+    example = add_demo_run(settings.runs)
     app = create_app(settings)
     url = launch(app, port, host, password or made, allowed_hosts, root_path)
     print(f"{TITLE} is open at {url} (Ctrl-C stops it)", flush=True)
+    if example:
+        print(
+            f"There were no runs in {example.folder.parent}; the example {example.name} is there to look at.",
+            flush=True,
+        )
     if made:
         print(f"Any user name, and this password, made for this start: {made}", flush=True)
     try:

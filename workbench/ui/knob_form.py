@@ -1,0 +1,184 @@
+"""Fields for knobs, made from the fields of RunConfig: their kinds, descriptions and values, in both directions."""
+
+from __future__ import annotations
+
+import functools
+import types
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Literal, Union, get_args, get_origin
+
+import gradio as gr
+import yaml
+from gradio.components import Component
+from pydantic.fields import FieldInfo
+
+from workbench.config import RunConfig
+from workbench.errors import UserError
+from workbench.knobs import Knobs, knob_paths, override
+from workbench.runs.words import value_of
+
+BASIC = (
+    "model.name",
+    "training.epochs",
+    "training.batch",
+    "training.optimizer.learning_rate",
+    "data.augmentation",
+    "training.hardware.devices",
+)
+"""The knobs that stand open; the others are folded away by their groups."""
+
+PATHS = ("data.path", "data.split_file", "data.group_file", "model.weights")
+"""Knobs that name files: a page may not give them, but chooses from lists."""
+
+
+SHARED = ("name", "options", "every", "weights")
+"""Names of knobs that say nothing without their group."""
+
+
+def _model_names() -> list[str]:
+    from workbench.models import ARCHITECTURES
+
+    return list(ARCHITECTURES)
+
+
+def _augmentations() -> list[str]:
+    from workbench.data.transforms import PRESETS
+
+    return list(PRESETS)
+
+
+def _layouts() -> list[str]:
+    from workbench.data.layouts import LAYOUTS
+
+    return ["auto", *LAYOUTS]
+
+
+NAMES: Mapping[str, Callable[[], list[str]]] = {
+    "model.name": _model_names,
+    "data.augmentation": _augmentations,
+    "data.layout": _layouts,
+}
+"""Knobs whose names a table owns; it is asked when a field is opened first, since it may take seconds to import."""
+
+
+@functools.cache
+def form_paths() -> tuple[str, ...]:
+    """Every knob that has a field, in the order of RunConfig."""
+    return tuple(path for path in knob_paths(RunConfig) if path not in PATHS)
+
+
+def create_knob_fields(config: RunConfig) -> list[Component]:
+    """The fields in the order of `form_paths`: the basic ones open, the rest in an accordion a group."""
+    with gr.Row(elem_id="basic-knobs"):
+        fields = {path: _create_field(config, path) for path in BASIC}
+    for title, paths in _groups():
+        with gr.Accordion(title, open=False):
+            fields |= {path: _create_field(config, path) for path in paths}
+    return [fields[path] for path in form_paths()]
+
+
+def values_of(config: RunConfig) -> list[Any]:
+    """What the fields show of a configuration."""
+    return [_shown(path, value_of(config, path)) for path in form_paths()]
+
+
+def config_of(base: RunConfig, values: tuple[Any, ...]) -> RunConfig:
+    """The configuration that fields with these values ask for; what has no field is as in `base`."""
+    given = {path: _read(path, value) for path, value in zip(form_paths(), values, strict=True)}
+    return override(base, {path: value for path, value in given.items() if value != value_of(base, path)})
+
+
+def _groups() -> Iterator[tuple[str, list[str]]]:
+    groups: dict[str, list[str]] = {}
+    for path in form_paths():
+        if path not in BASIC:
+            groups.setdefault(path.rpartition(".")[0], []).append(path)
+    for group, paths in groups.items():
+        yield " · ".join(group.split(".")).capitalize(), paths
+
+
+def _create_field(config: RunConfig, path: str) -> Component:
+    field, value = _field(path), _shown(path, value_of(config, path))
+    about: dict[str, Any] = {
+        "label": _label(path),
+        "info": field.description,
+        "min_width": 200,
+        "elem_id": f"knob-{path.replace('.', '-').replace('_', '-')}",
+    }
+    if path in NAMES:
+        names = gr.Dropdown([value], value=value, allow_custom_value=True, **about)
+        names.focus(_choices_of(path), outputs=names, show_progress="hidden", api_visibility="private")
+        return names
+    if field.annotation is bool:
+        return gr.Checkbox(value, **about)
+    if _is_one_of_words(field.annotation):
+        return gr.Dropdown(list(get_args(field.annotation)), value=value, **about)
+    if field.annotation in (int, float):
+        return gr.Number(value, precision=0 if field.annotation is int else None, **about)
+    return gr.Textbox(value, placeholder="none" if _may_be_none(field.annotation) else "", max_lines=4, **about)
+
+
+def _label(path: str) -> str:
+    *_, group, name = path.split(".")
+    return (f"{group} {name}" if name in SHARED else name).replace("_", " ").capitalize()
+
+
+def _choices_of(path: str) -> Callable[[], Any]:
+    return lambda: gr.Dropdown(choices=NAMES[path]())
+
+
+def _field(path: str) -> FieldInfo:
+    group: type[Knobs] = RunConfig
+    *groups, name = path.split(".")
+    for step in groups:
+        group = group.model_fields[step].annotation  # type: ignore[assignment]
+    return group.model_fields[name]
+
+
+def _is_one_of_words(annotation: Any) -> bool:
+    return get_origin(annotation) is Literal
+
+
+def _may_be_none(annotation: Any) -> bool:
+    return get_origin(annotation) in (Union, types.UnionType) and type(None) in get_args(annotation)
+
+
+BRACKETS = {tuple: "[]", dict: "{}"}
+"""Left out in fields: a list is shown as `256, 256` and a mapping as `count: 200, size: 96`."""
+
+
+def _brackets(annotation: Any) -> str:
+    inner = [one for one in get_args(annotation) if one is not type(None)] if _may_be_none(annotation) else [annotation]
+    return next((BRACKETS[get_origin(one)] for one in inner if get_origin(one) in BRACKETS), "")
+
+
+def _shown(path: str, value: Any) -> Any:
+    annotation = _field(path).annotation
+    if path in NAMES or annotation in (bool, int, float, str) or _is_one_of_words(annotation):
+        return value
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return value
+    plain = list(value) if isinstance(value, tuple) else value
+    text = yaml.safe_dump(plain, default_flow_style=True, width=10_000).removesuffix("...\n").strip()
+    return text[1:-1] if _brackets(annotation) else text
+
+
+def _read(path: str, value: Any) -> Any:
+    annotation = _field(path).annotation
+    if not isinstance(value, str):
+        return value
+    text = value.strip()
+    if not text and _may_be_none(annotation):
+        return None
+    if annotation is str or str in get_args(annotation) or path in NAMES or _is_one_of_words(annotation):
+        return text
+    brackets = _brackets(annotation)
+    if brackets and not text.startswith(brackets[0]):
+        text = f"{brackets[0]}{text}{brackets[1]}"
+    try:
+        read = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise UserError(f"{path} = {text!r} is not readable: {' '.join(str(error).split())}") from None
+    return tuple(read) if isinstance(read, list) else text if read is None else read
