@@ -1,13 +1,20 @@
-"""The tab that looks at pictures with the models of runs: what they see in them, and why."""
+"""The tab that looks at pictures with the models of runs, and the same for programs: the endpoint `predict`."""
 
 from __future__ import annotations
 
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
 import gradio as gr
 
+from workbench.errors import UserError
 from workbench.inference.exploration import colours
 from workbench.runs.exploring import Explorer
 from workbench.ui.live_view import live_view
 from workbench.ui.settings import Settings
+from workbench.ui.told import told
 
 
 def create_explore_tab(settings: Settings) -> gr.Tab:
@@ -29,4 +36,32 @@ def create_explore_tab(settings: Settings) -> gr.Tab:
             colours=colours(),
             elem_id="explorer",
         )
+        _create_endpoint(explorer)
     return tab
+
+
+def _create_endpoint(explorer: Explorer) -> None:
+    """For gradio's client; what it sends goes the way of uploads, so that no other file can be named."""
+
+    @told
+    def predict(
+        run: str, picture: str | None, checkpoint: str, threshold: float, slice_number: float
+    ) -> tuple[dict[str, Any], list[str]]:
+        if picture is None:
+            raise UserError("Send a picture, with handle_file(path).")
+        found = explorer.prediction(run, checkpoint, Path(picture), int(slice_number), threshold)
+        folder = Path(tempfile.mkdtemp(prefix="predicted-", dir=os.environ["GRADIO_TEMP_DIR"]))
+        return explorer.summary(found), [str(path) for path in explorer.files(found, folder)]
+
+    with gr.Group(visible=False):
+        given = [
+            gr.Textbox(label="run"),
+            gr.File(label="picture"),
+            gr.Textbox("best", label="checkpoint"),
+            gr.Number(0.5, label="threshold"),
+            gr.Number(0, label="slice", precision=0),
+        ]
+        results = [gr.JSON(label="measured"), gr.File(label="label and overlay", file_count="multiple")]
+        gr.Button("predict").click(
+            predict, given, results, api_name="predict", concurrency_id="predict", concurrency_limit=1
+        )

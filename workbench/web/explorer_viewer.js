@@ -3,7 +3,7 @@
 import { fill, levels, loaded, masks, outline, packed, paint, rgb, valueAt } from "./explorer_planes.js";
 import { make } from "./explorer_parts.js";
 
-const LAYERS = ["mask", "map", "changes", "truth", "lines"];
+const LAYERS = ["mask", "map", "truth", "lines", "changes"];
 const CLEAREST = 40; // of zoom
 const CLICK = 4; // pixels of the screen that a hand may tremble
 const WHITE = packed([255, 255, 255]);

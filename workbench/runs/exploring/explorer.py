@@ -20,7 +20,7 @@ from workbench.errors import UserError, choices
 from workbench.runs.exploring.kept import Kept
 from workbench.runs.exploring.models import Loaded, Models
 from workbench.runs.exploring.pictures import Chosen, Pictures, drawn_names
-from workbench.runs.exploring.questions import number_of, text_of
+from workbench.runs.exploring.questions import number_of, text_of, threshold_of
 from workbench.runs.exploring.uploads import LIMITS, Uploads, named_by_user, safe_name
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ class Explorer:
 
         with self._taking_turns():
             loaded, result = self._result(question)
-            prediction, threshold = result.prediction, _threshold(question)
+            prediction, threshold = result.prediction, threshold_of(question)
             gate, change = text_of(question, "gate"), text_of(question, "change")
             with _looked_at_whole(loaded, prediction):
                 (effect,) = gate_effects(
@@ -178,7 +178,7 @@ class Explorer:
             raise choices("format to take away", name, TAKEN)
         with self._taking_turns():
             _, result = self._result(question)
-            prediction = _at(result.prediction, _threshold(question))
+            prediction = _at(result.prediction, threshold_of(question))
         with tempfile.TemporaryDirectory(prefix="workbench-") as folder:
             path = one_file(prediction, name, Path(folder))
             return {"name": path.name, "data": base64.b64encode(path.read_bytes()).decode()}
@@ -189,10 +189,22 @@ class Explorer:
         """Of a file of the caller's own; within the limits of uploads."""
         from workbench.data.reading import read_facts
 
+        threshold = threshold_of({"threshold": threshold})
         with self._taking_turns(), named_by_user(path):
             loaded = self.models.load(run, checkpoint)
             read_facts(path, index=index, limits=LIMITS)
             return _at(loaded.predictor(path, index=index, progress=self._tell), threshold)
+
+    def summary(self, prediction: Prediction) -> Json:
+        """Objects, areas and sizes of every class, and what was done that a user should know."""
+        from workbench.inference.measure import measure_objects, summarise
+
+        rows = summarise(prediction, measure_objects(prediction))
+        return {"name": prediction.name, "classes": [row._asdict() for row in rows], "notes": [*prediction.notes]}
+
+    def files(self, prediction: Prediction, folder: Path) -> list[Path]:
+        """Label and overlay, written into a folder."""
+        return [one_file(prediction, name, folder) for name in ("label", "overlay")]
 
     def _result(self, question: Json) -> tuple[Loaded, Result]:
         loaded = self.models.load(text_of(question, "run"), text_of(question, "checkpoint"))
@@ -259,13 +271,6 @@ def _at(prediction: Prediction, threshold: float) -> Prediction:
 
     labels = prediction.task.labels_of(torch.from_numpy(prediction.probabilities[None]), threshold)[0].numpy()
     return replace(prediction, labels=labels)
-
-
-def _threshold(question: Json) -> float:
-    value = question.get("threshold", 0.5)
-    if not isinstance(value, int | float) or not 0 < value < 1:
-        raise UserError(f"A threshold lies between 0 and 1, not at {value!r}.")
-    return float(value)
 
 
 def _fitting(result: Result) -> np.ndarray | None:
