@@ -145,7 +145,7 @@ def _live_points(record: Record, score: str) -> Iterator[tuple[str, str, float |
         yield "learning_rate", "learning rate", record.get("learning_rate")
         yield "images_per_second", "images a second", record.get("images_per_second")
     elif record.get("split") == "train":
-        yield "loss", "training, whole epoch", loss
+        yield "loss", "epoch mean", loss
     elif complete:
         yield "loss", "validation", loss
         for name, value in record.get("metrics", {}).items():

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import gradio as gr
 
+from workbench.ui.api import create_api
 from workbench.ui.devices_strip import create_devices_strip
 from workbench.ui.explore_tab import create_explore_tab
 from workbench.ui.models_tab import create_models_tab
@@ -38,4 +39,5 @@ def create_app(settings: Settings | None = None) -> gr.Blocks:
             made = [create(settings) for create in TABS]
         with steps:
             create_steps(tabs, made)
+        create_api(settings)
     return app

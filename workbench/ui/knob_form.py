@@ -139,8 +139,13 @@ def _is_one_of_words(annotation: Any) -> bool:
     return get_origin(annotation) is Literal
 
 
+def _kinds(annotation: Any) -> tuple[Any, ...]:
+    """The types of a union, or the one that it is."""
+    return get_args(annotation) if get_origin(annotation) in (Union, types.UnionType) else (annotation,)
+
+
 def _may_be_none(annotation: Any) -> bool:
-    return get_origin(annotation) in (Union, types.UnionType) and type(None) in get_args(annotation)
+    return type(None) in _kinds(annotation)
 
 
 BRACKETS = {tuple: "[]", dict: "{}"}
@@ -148,8 +153,7 @@ BRACKETS = {tuple: "[]", dict: "{}"}
 
 
 def _brackets(annotation: Any) -> str:
-    inner = [one for one in get_args(annotation) if one is not type(None)] if _may_be_none(annotation) else [annotation]
-    return next((BRACKETS[get_origin(one)] for one in inner if get_origin(one) in BRACKETS), "")
+    return next((BRACKETS[get_origin(kind)] for kind in _kinds(annotation) if get_origin(kind) in BRACKETS), "")
 
 
 def _shown(path: str, value: Any) -> Any:
@@ -172,7 +176,7 @@ def _read(path: str, value: Any) -> Any:
     text = value.strip()
     if not text and _may_be_none(annotation):
         return None
-    if annotation is str or str in get_args(annotation) or path in NAMES or _is_one_of_words(annotation):
+    if path in NAMES or _is_one_of_words(annotation) or str in _kinds(annotation):
         return text
     brackets = _brackets(annotation)
     if brackets and not text.startswith(brackets[0]):

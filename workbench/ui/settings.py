@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from workbench.errors import choices
+from workbench.errors import UserError
 from workbench.runs.run import Run, list_runs
 
 
@@ -22,5 +22,5 @@ class Settings:
         """The run of this name among those that are listed, and no other folder."""
         known = {run.name: run for run in list_runs(self.runs)}
         if not isinstance(name, str) or name not in known:
-            raise choices("run", name, known)
+            raise UserError(f"There is no run {name!r} here (any more): choose another one.")
         return known[name]

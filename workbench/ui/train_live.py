@@ -47,7 +47,7 @@ def create_run_views(settings: Settings) -> RunViews:
 
     address = f"gradio_api/file={PLOTLY.as_posix()}"
     return RunViews(
-        live_view("progress", (progress,), ("changed",), run=None, elem_id="run-progress"),
+        live_view("progress", (progress,), ("changed",), run=None, nudge=0, elem_id="run-progress"),
         live_view("curves", (curves,), run=None, plotly=address, elem_id="run-curves"),
         live_view("previews", (previews, maps), run=None, elem_id="run-previews"),
     )

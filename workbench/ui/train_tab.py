@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import gradio as gr
@@ -34,7 +35,7 @@ def create_train_tab(settings: Settings) -> gr.Tab:
         with gr.Column(scale=3, min_width=320, elem_id="train-run"):
             with gr.Row(elem_classes="toolbar"):
                 chosen = gr.Dropdown([], label="Run", scale=3, min_width=220, elem_id="run")
-                epochs = gr.Number(label="Epochs to extend it to", precision=0, min_width=120, elem_id="epochs")
+                epochs = gr.Number(label="Epochs in all", precision=0, min_width=120, elem_id="epochs")
                 stop = gr.Button("Stop", variant="stop", interactive=False, min_width=80, elem_id="stop")
                 resume = gr.Button("Resume", interactive=False, min_width=80, elem_id="resume")
                 extend = gr.Button("Extend", interactive=False, min_width=80, elem_id="extend")
@@ -86,28 +87,35 @@ def _connect_buttons(
             gr.Button(interactive=event.can_go_on),
         ]
 
-    def stopping(name: str) -> None:
+    def stopping(name: str) -> gr.HTML:
         settings.run(name).request_stop()
+        return _look_again()
 
-    def resuming(name: str) -> None:
+    def resuming(name: str) -> gr.HTML:
         settings.run(name).resume()
+        return _look_again()
 
-    def extending(name: str, to: int | None) -> None:
+    def extending(name: str, to: int | None) -> gr.HTML:
         run = settings.run(name)
         if to is None or to <= run.config.training.epochs:
             raise UserError(
                 f"{run.name} has {run.config.training.epochs} epochs: give a larger number to extend it to."
             )
         run.resume({"training.epochs": to})
+        return _look_again()
 
     def twice(name: str) -> int:
         return 2 * settings.run(name).config.training.epochs
 
     views.progress.changed(able, outputs=[stop, resume, extend], **QUIET)
     chosen.change(told(twice), chosen, epochs, **QUIET)
-    stop.click(told(stopping), chosen, **QUIET)
-    resume.click(told(resuming), chosen, **QUIET)
-    extend.click(told(extending), [chosen, epochs], **QUIET)
+    stop.click(told(stopping), chosen, views.progress, **QUIET)
+    resume.click(told(resuming), chosen, views.progress, **QUIET)
+    extend.click(told(extending), [chosen, epochs], views.progress, **QUIET)
+
+
+def _look_again() -> gr.HTML:
+    return gr.HTML(nudge=time.time())
 
 
 def _names(settings: Settings) -> list[str]:

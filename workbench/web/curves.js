@@ -6,6 +6,7 @@ import { poll, sentence } from "./poll.js";
 
 const MOST_POINTS = 4000; // of one line; then it is asked for anew, thinned by those who hold all of it
 const COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f5f9f", "#5b6b7b"];
+const EVERY_STEP = new Set(["training", "images a second"]); // lines that are smoothed
 const PANELS = {
   loss: { title: "Loss", tall: true },
   score: { title: "Score", tall: true },
@@ -44,6 +45,7 @@ export function mount(element, host) {
   let run = null;
   let offset = 0;
   let lines = new Map();
+  let drawn = 0;
   let quiet = 0; // answers without anything new
 
   function reset() {
@@ -73,7 +75,11 @@ export function mount(element, host) {
       await library.react(
         chart,
         traces(shown, Number(smoothing.value)),
-        layout(title, colour, shown.length > 1, logarithmic, panel === "score", `${run}/${logarithmic}/${title}`),
+        {
+          ...layout(title, colour, shown.length > 1, logarithmic, panel === "score"),
+          uirevision: `${run}/${logarithmic}/${title}`, // a zoom stays while this does
+          datarevision: (drawn += 1),
+        },
         { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d"] },
       );
       const last = shown.map((line) => `${line.name} ${line.y.at(-1)}`).join(", ");
@@ -134,8 +140,7 @@ function traces(lines, smoothing) {
       mode: line.x.length === 1 ? "markers" : "lines",
       line: { color: COLOURS[number % COLOURS.length], width: 2 },
     };
-    const whole = /whole|valid|dice|jaccard/.test(line.name) || line.x.length < 3 || !smoothing;
-    if (whole) return [{ ...base, y: line.y }];
+    if (!EVERY_STEP.has(line.name) || line.x.length < 3 || !smoothing) return [{ ...base, y: line.y }];
     const group = { legendgroup: line.name };
     return [
       { ...base, ...group, y: line.y, opacity: 0.3, showlegend: false, hoverinfo: "skip", line: { ...base.line, width: 1 } },
@@ -155,11 +160,10 @@ function smoothed(values, share) {
   });
 }
 
-function layout(title, colour, legend, logarithmic, unit, revision) {
+function layout(title, colour, legend, logarithmic, unit) {
   const axis = { gridcolor: "rgba(128,128,128,0.25)", zerolinecolor: "rgba(128,128,128,0.4)", automargin: true };
   return {
     title: { text: title, x: 0, xanchor: "left", font: { size: 14 }, pad: { l: 8 } },
-    uirevision: revision,
     font: { color: colour, family: "system-ui, sans-serif", size: 12 },
     paper_bgcolor: "rgba(0,0,0,0)",
     plot_bgcolor: "rgba(0,0,0,0)",

@@ -6,7 +6,8 @@ import { poll, sentence } from "./poll.js";
 export function mount(element, host) {
   const state = make("span", { className: "state" });
   const detail = make("span", { className: "detail" });
-  const bar = make("progress", { max: 1, value: 0, ariaLabel: "Progress of the training" });
+  const bar = make("div", {});
+  const track = make("div", { className: "track", role: "progressbar", ariaLabel: "Progress", ariaValueMin: 0 }, bar);
   const figures = make("dl", { className: "figures" });
   const problem = make("p", { className: "problem", role: "alert", hidden: true });
   const next = make("p", { className: "next" });
@@ -15,7 +16,7 @@ export function mount(element, host) {
     "section",
     { className: "progress-view" },
     make("p", { className: "headline", role: "status" }, state, " ", detail),
-    bar,
+    track,
     figures,
     problem,
     next,
@@ -34,8 +35,8 @@ export function mount(element, host) {
     detail.textContent = answer.detail;
     const [done, total] =
       answer.state === "preparing" ? [answer.prepared, answer.pictures] : [answer.step, answer.total];
-    bar.max = total || 1;
-    bar.value = done;
+    bar.style.width = `${total ? (100 * done) / total : 0}%`;
+    Object.assign(track, { ariaValueNow: done, ariaValueMax: total });
     const pairs = figuresOf(answer).map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, value)));
     figures.replaceChildren(...pairs);
     problem.hidden = !answer.error;
@@ -77,6 +78,7 @@ export function mount(element, host) {
 
   const polling = poll(element, () => (atWork ? 1 : 3), step, failed);
   host.watch("run", polling.now);
+  host.watch("nudge", polling.now); // something has just been done to the run
   return () => {
     polling.stop();
     box.remove();
