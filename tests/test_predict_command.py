@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -93,6 +94,12 @@ def test_a_folder_with_unreadable_files(mode, weights, mixed, tmp_path, capsys):
 
 def coco_of(out):
     return json.loads((out / "coco.json").read_text())
+
+
+def test_attention_of_a_network_without_gates_is_refused_before_the_first_picture(weights, mixed, tmp_path, capsys):
+    assert run(weights(name="unet"), mixed, "--out", tmp_path / "out", "--write", "label,attention") == 2
+    assert re.fullmatch(r"error: .*leave `attention` out.*\n", capsys.readouterr().err.splitlines(keepends=True)[-1])
+    assert not (tmp_path / "out").exists()
 
 
 def test_the_usual_is_label_and_overlay_and_status_0(weights, mixed, tmp_path, capsys):

@@ -73,7 +73,7 @@ def test_attention_of_a_letterboxed_picture_leaves_the_padding_out():
 
 
 def test_every_depth_and_number_of_channels():
-    predict = predictor()
+    predict = predictor(preprocessing=Preprocessing(resize="none", intensity="unit"))
     eight = noise(40, 40, 1)
     grey, wide = predict(eight), predict(eight.astype(np.uint16) * 257)
     np.testing.assert_allclose(grey.probabilities, wide.probabilities, atol=1e-5)

@@ -132,9 +132,10 @@ def attribute(
     array = read_picture(picture).array
     found = explain(network, array, target=target, region=pixel or box, method=method, layer=layer)
     _write_overlay(array, found.normalised, out)
+    pixels = f"{max(1, round(found.pixels)):,} pixels of the model's input"
     print(
-        f"{found.method} of {found.target} on {found.pixels:g} pixels of the model's input, by the features of "
-        f"{found.layer}: raw values from {found.low:.3g} to {found.high:.3g}. Wrote {out}."
+        f"{found.method} of {found.target} on {pixels}, by the features of {found.layer}: "
+        f"raw values from {found.low:.3g} to {found.high:.3g}. Wrote {out}."
     )
 
 

@@ -40,6 +40,8 @@ class BackendFacts(NamedTuple):
     """and at least so large."""
     threshold: float = 0.5
     """From which probability on a pixel belongs to a class, unless something else is asked for."""
+    has_attention: bool = True
+    """Whether it returns maps of gates."""
 
 
 class Backend(Protocol):
@@ -79,6 +81,7 @@ class TorchBackend:
             model.in_channels,
             model.size_multiple,
             model.smallest_size,
+            has_attention=bool(model.gates()),
         )
 
     @cached_property

@@ -116,6 +116,11 @@ def predict_files(
     `progress` is told of the tiles of each slice. Files about all pictures are written when the last outcome was
     taken, or when the iteration is given up.
     """
+    if "attention" in formats and not predictor.facts.has_attention:
+        raise UserError(
+            f"{predictor.facts.name} returns no maps of attention gates (the model has none, or was exported without "
+            "them): leave `attention` out of what is written."
+        )
     output = Output(out, formats)
     try:
         for job in jobs:

@@ -29,6 +29,7 @@ class ExportedBackend:
             self.card.size_multiple,
             self.card.smallest_size,
             self.card.threshold,
+            has_attention=len(self.card.outputs) > 1,
         )
 
     @property
