@@ -95,3 +95,21 @@ def open_page(browser):
     for context in contexts:
         context.close()
     assert not faults, faults
+
+
+@pytest.fixture(scope="module")
+def show_app():
+    """A function that shows the app over a folder of runs and returns its address; further options are `launch`'s."""
+    from workbench.ui.app import create_app
+    from workbench.ui.server import launch
+    from workbench.ui.settings import Settings
+
+    apps = []
+
+    def show(runs, data_roots=(), **options):
+        apps.append(create_app(Settings(runs, tuple(data_roots))))
+        return launch(apps[-1], **options)
+
+    yield show
+    for app in apps:
+        app.close(verbose=False)

@@ -1,30 +1,41 @@
-"""The app as its user sees it, in a browser, and as its server answers."""
+"""The app's shell in a browser, and who may reach its server."""
 
 from __future__ import annotations
 
 import http.client
+import json
 import os
 import re
 import signal
 import socket
 import subprocess
 import sys
+import time
 from urllib.parse import urlsplit
 
 import pytest
+from gradio_client import Client
+from gradio_client.exceptions import AppError
 
 from workbench.errors import UserError
 from workbench.models import ARCHITECTURES
+from workbench.runs.demo import add_demo_run
 from workbench.ui.app import TITLE, create_app
 from workbench.ui.server import launch
 
 
 @pytest.fixture(scope="module")
-def app():
+def runs(tmp_path_factory):
+    """A folder of runs with the demo."""
+    folder = tmp_path_factory.mktemp("runs")
+    add_demo_run(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def app(show_app, runs):
     """The app in this process: its address."""
-    app = create_app()
-    yield launch(app)
-    app.close(verbose=False)
+    return show_app(runs)
 
 
 def answer(url, path="/", host=None, form=None):
@@ -42,20 +53,18 @@ def open_tab(page, name):
     page.get_by_role("tab", name=name).click()
 
 
-def test_the_models_tab_lists_every_model(app, open_page):
+# --- the page ---
+
+
+def test_the_models_tab_lists_every_model_with_the_multiply_adds_of_a_size(app, open_page):
     page = open_page(app)
+    open_tab(page, "Models")
     table = page.locator("#models-table table")
     table.wait_for()
     assert page.title() == TITLE
     names = table.locator("tbody tr td:first-child").all_inner_texts()
     assert names == list(ARCHITECTURES)
-
-
-def test_another_picture_size_gives_other_multiply_adds(app, open_page):
-    page = open_page(app)
-    unet = page.locator("#models-table tbody tr").filter(has=page.get_by_role("cell", name="unet", exact=True))
-    cells = unet.locator("td")
-    cells.first.wait_for()
+    cells = table.locator("tbody tr").filter(has=page.get_by_role("cell", name="unet", exact=True)).locator("td")
     parameters, at_256 = cells.all_inner_texts()[1:3]
     page.locator("#models-size input").click()
     page.get_by_role("option", name="128", exact=True).click()
@@ -64,27 +73,93 @@ def test_another_picture_size_gives_other_multiply_adds(app, open_page):
     assert float(cells.all_inner_texts()[2]) == pytest.approx(float(at_256) / 4, abs=0.01)
 
 
-def test_the_devices_tab_renews_itself(app, open_page, monkeypatch):
+def test_the_steps_open_their_tabs(app, open_page):
     page = open_page(app)
-    open_tab(page, "Devices")
-    table = page.locator("#devices-table table")
-    table.wait_for()
-    assert table.locator("tbody tr td:first-child").all_inner_texts()[-1] == "cpu"
-    monkeypatch.setattr("workbench.devices._cpu_name", lambda: "another processor")
-    page.get_by_text("another processor").wait_for()
+    page.locator("#step-explore").click()
+    page.get_by_role("tab", name="Explore", selected=True).wait_for()
+    page.locator("#step-train").click()
+    page.get_by_role("tab", name="Train", selected=True).wait_for()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_nothing_is_wider_than_a_narrow_window(app, open_page, scheme):
     page = open_page(app, viewport={"width": 500, "height": 900}, color_scheme=scheme)
+    page.locator("#run-curves .main-svg").first.wait_for()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 500
+    open_tab(page, "Models")
     page.locator("#models-table table").wait_for()
     assert page.evaluate("document.documentElement.scrollWidth") <= 500
+
+
+def test_the_page_is_painted_at_once_and_its_ticks_are_small(app, open_page):
+    began = time.monotonic()
+    page = open_page(app)
+    page.locator("#start").wait_for()
+    assert time.monotonic() - began < 3
+    page.locator("#run-previews img[src]").last.wait_for()
+    page.wait_for_timeout(1500)
+    sizes = []
+    page.on("requestfinished", lambda request: sizes.append(request.sizes()))
+    page.wait_for_timeout(4000)
+    assert len(sizes) > 3
+    assert max(size["requestBodySize"] + size["responseBodySize"] for size in sizes) < 500
+
+
+def test_ten_tabs_are_fast(app, open_page):
+    """A connection that stays open a tab would use up the six that a browser has for a host."""
+    page = open_page(app)
+    others = [page.context.new_page() for _ in range(9)]
+    for other in others:
+        other.goto(app)
+        other.locator("#start").wait_for()
+    began = time.monotonic()
+    others[-1].reload()
+    others[-1].locator("#run-progress .state").wait_for()
+    assert time.monotonic() - began < 5
+
+
+# --- what programs may ask ---
+
+
+def test_programs_ask_for_runs_and_their_status(app):
+    client = Client(app, verbose=False)
+    assert client.predict(api_name="/runs") == [
+        {"run": "demo", "state": "finished", "epoch": 12, "epochs": 12, "score": pytest.approx(1.96, abs=0.05)}
+    ]
+    status = client.predict("demo", api_name="/status")
+    assert (status["run"], status["step"], status["total"]) == ("demo", 216, 216)
+    assert status["best"]["metrics"]["dice"] > 0.9
+    for name in ("../demo", "/etc", "gone"):
+        with pytest.raises(AppError, match="There is no run"):
+            client.predict(name, api_name="/status")
+
+
+def test_no_event_of_a_page_is_an_endpoint(app):
+    named = Client(app, verbose=False).view_api(return_format="dict")
+    assert set(named["named_endpoints"]) == {"/runs", "/status", "/predict"}
+    assert not named["unnamed_endpoints"]
+
+
+# --- who may look ---
 
 
 def test_a_foreign_host_name_is_refused(app):
     assert answer(app) == 200
     assert answer(app, host="localhost") == 200
     assert answer(app, host="elsewhere.example") == 400
+
+
+def test_a_proxy_may_have_a_name_and_a_path(show_app, runs):
+    url = show_app(runs, allowed_hosts=("*.proxy.example",), root_path="/user/me/proxy/7860")
+    local = re.sub(r"/user/.*", "/", url)
+    assert answer(local, host="hub.proxy.example") == 200
+    assert answer(local, host="elsewhere.example") == 400
+    address = urlsplit(local)
+    connection = http.client.HTTPConnection(address.hostname, address.port, timeout=30)
+    connection.request("GET", "/config")
+    root = json.loads(connection.getresponse().read())["root"]
+    connection.close()
+    assert root.endswith("/user/me/proxy/7860")
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7", "workbench.example"])
@@ -94,14 +169,10 @@ def test_other_machines_need_a_password(host):
 
 
 @pytest.mark.parametrize("host", ["localhost", "::1", "[::1]"])
-def test_this_machine_has_other_names(host):
+def test_this_machine_has_other_names(host, show_app, runs):
     if ":" in host and not has_ipv6():
         pytest.skip("this machine has no IPv6")
-    app = create_app()
-    try:
-        assert answer(launch(app, host=host)) == 200
-    finally:
-        app.close(verbose=False)
+    assert answer(show_app(runs, host=host)) == 200
 
 
 def has_ipv6():
@@ -112,20 +183,23 @@ def has_ipv6():
     return True
 
 
-def test_a_password_opens_the_app_and_nothing_else_does(open_page):
-    app = create_app()
-    try:
-        url = launch(app, password="open sesame")
-        assert answer(url, "/config") == 401
-        assert answer(url, "/login", form="username=anybody&password=guess") == 400
-        page = open_page(url)
-        page.get_by_label("username").fill("anybody")
-        page.get_by_label("password").fill("open sesame")
-        page.get_by_role("button", name="Login").click()
-        page.locator("#models-table table").wait_for()
-        page.close()
-    finally:
-        app.close(verbose=False)
+def test_a_password_opens_the_app_and_nothing_else_does(show_app, runs, open_page):
+    url = show_app(runs, password="open sesame")
+    for path in ("/config", "/gradio_api/info", "/gradio_api/file=README.md"):
+        assert answer(url, path) == 401
+    assert answer(url, "/login", form="username=anybody&password=guess") == 400
+    page = open_page(url)
+    page.get_by_label("username").fill("anybody")
+    page.get_by_label("password").fill("open sesame")
+    page.get_by_role("button", name="Login").click()
+    page.locator("#run-progress .state").wait_for()
+    page.close()
+
+
+@pytest.mark.parametrize("path", ["README.md", "../runs/demo/config.yaml", "/etc/passwd"])
+def test_no_file_is_given_out_by_its_path(app, runs, path):
+    assert answer(app, f"/gradio_api/file={path}") in (403, 404)
+    assert answer(app, f"/gradio_api/file={runs / 'demo' / 'config.yaml'}") in (403, 404)
 
 
 def test_a_port_in_use_is_one_sentence():
@@ -141,21 +215,73 @@ def test_a_port_that_cannot_be_is_one_sentence(port):
         launch(create_app(), port=port)
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for other processes")
-def test_the_command_starts_the_app_and_ctrl_c_stops_it(root, tmp_path):
-    variables = os.environ | {"WORKBENCH_PASSWORD": "open sesame", "TMPDIR": str(tmp_path)}
-    variables.pop("GRADIO_TEMP_DIR")
-    command = [sys.executable, str(root / "app.py")]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with subprocess.Popen(command, cwd=tmp_path, env=variables, text=True, **pipes) as process:
-        try:
-            url = re.search(r"http://\S+", process.stdout.readline())[0]
-            assert (answer(url), answer(url, "/config")) == (200, 401)
-            assert list(tmp_path.glob("workbench-uploads-*"))
-            process.send_signal(signal.SIGINT)
-            out, err = process.communicate(timeout=60)
-        finally:
-            process.kill()
-    assert (process.returncode, err) == (0, "")
+# --- the command ---
+
+
+class Started:
+    """The command in a process of its own."""
+
+    def __init__(self, root, folder, *options, **variables):
+        environment = {**os.environ, "TMPDIR": str(folder), **variables}
+        environment.pop("GRADIO_TEMP_DIR")
+        self.began = time.monotonic()
+        self.process = subprocess.Popen(
+            [sys.executable, str(root / "app.py"), *options],
+            cwd=folder,
+            env=environment,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+
+    def line(self):
+        return self.process.stdout.readline()
+
+    def end(self):
+        """Ctrl-C; its status, and what else it printed."""
+        self.process.send_signal(signal.SIGINT)
+        out, err = self.process.communicate(timeout=60)
+        return self.process.returncode, out, err
+
+
+@pytest.fixture
+def start(root, tmp_path):
+    started = []
+
+    def start_(*options, **variables):
+        started.append(Started(root, tmp_path, *options, **variables))
+        return started[-1]
+
+    yield start_
+    for one in started:
+        one.process.kill()
+        one.process.wait()
+
+
+no_sigint = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for other processes")
+
+
+@no_sigint
+def test_the_command_starts_the_app_with_an_example_and_ctrl_c_stops_it(start, tmp_path):
+    app = start(WORKBENCH_PASSWORD="open sesame")
+    url = re.search(r"http://\S+", app.line())[0]
+    assert time.monotonic() - app.began < 8
+    assert "the example demo" in app.line()
+    assert (answer(url), answer(url, "/config")) == (200, 401)
+    assert list(tmp_path.glob("workbench-uploads-*"))
+    code, out, err = app.end()
+    assert (code, err) == (0, "")
     assert "Stopped." in out
-    assert not list(tmp_path.iterdir()), "it leaves nothing behind"
+    assert [path.name for path in tmp_path.iterdir()] == ["runs"], "it leaves nothing else behind"
+
+
+@no_sigint
+def test_for_other_machines_it_makes_a_password(start):
+    app = start("--host", "0.0.0.0")
+    url = re.search(r"http://\S+", app.line())[0].replace("0.0.0.0", "127.0.0.1")
+    told = [app.line(), app.line()]
+    password = re.search(r"password.*: (\S+)$", told[1])[1]
+    assert answer(url, "/config") == 401
+    assert answer(url, "/login", form="username=me&password=wrong") == 400
+    assert answer(url, "/login", form=f"username=me&password={password}") == 200
+    assert app.end()[0] == 0
