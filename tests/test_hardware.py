@@ -107,8 +107,8 @@ def test_devices():
     with pytest.raises(UserError, match="a process for each device"):
         Hardware(HardwareConfig(devices="0,1"))
     many = torch.accelerator.device_count()
-    with pytest.raises(UserError, match=f"devices = {many}, but torch sees"):
-        Hardware(HardwareConfig(devices=str(many)))
+    with pytest.raises(UserError, match=f"devices = cuda:{many}, but torch sees"):
+        Hardware(HardwareConfig(devices=f"cuda:{many}"))
 
 
 def test_compile_without_a_compiler_is_one_sentence(monkeypatch):

@@ -1,30 +1,52 @@
-"""How a worker is started: one process, or several that train together and tell as one."""
+"""How a worker is started: one process, or one that starts several."""
 
 from __future__ import annotations
 
 import sys
 
 import pytest
-from small_run import has_steps, small_config, wait_until
+from small_run import small_config, wait_until
 
-from workbench.models import load_model
-from workbench.runs.launch import WORKER, launch, worker_command
-from workbench.runs.run import Run
+from workbench.errors import UserError
+from workbench.runs.launch import GROUP, WORKER, Hosts, launch, worker_command
 
 
-@pytest.mark.parametrize("devices", ["auto", "cpu", "1"])
+@pytest.mark.parametrize("devices", ["auto", "cpu", "1", "cuda:1"])
 def test_one_device_is_one_process(tmp_path, devices):
     hardware = small_config(training__hardware__devices=devices).training.hardware
     assert worker_command(tmp_path, hardware) == [sys.executable, "-m", WORKER, str(tmp_path)]
 
 
-def test_several_devices_are_a_process_each(tmp_path):
-    hardware = small_config(training__hardware__devices="0,2").training.hardware
-    words = " ".join(worker_command(tmp_path, hardware))
-    assert "accelerate.commands.launch" in words
-    assert "--num_processes 2" in words
-    assert "--gpu_ids 0,2" in words
-    assert words.endswith(f"-m {WORKER} {tmp_path}")
+@pytest.mark.parametrize("devices", ["2", "0,2", "cpu:2"])
+def test_several_devices_or_hosts_are_started_by_one_that_watches(tmp_path, devices):
+    hardware = small_config(training__hardware__devices=devices).training.hardware
+    one = small_config().training.hardware
+    assert worker_command(tmp_path, hardware)[:4] == [sys.executable, "-m", GROUP, str(tmp_path)]
+    assert worker_command(tmp_path, one, Hosts(2, 0, "10.0.0.1"))[2] == GROUP
+    assert worker_command(tmp_path, one)[2] == WORKER
+
+
+@pytest.mark.parametrize(
+    ("devices", "processes"),
+    [("auto", 1), ("cpu", 1), ("1", 1), ("2", 2), ("cuda:1", 1), ("0,1,2,3", 4), ("3,0", 2), ("cpu:2", 2)],
+)
+def test_how_many_processes_devices_are(devices, processes):
+    assert small_config(training__hardware__devices=devices).training.hardware.processes == processes
+
+
+@pytest.mark.parametrize("devices", ["0", "0,0", "cuda", "cpu:0", "-1", "1,", ""])
+def test_what_names_no_devices_is_refused(devices):
+    with pytest.raises(UserError, match="devices"):
+        small_config(training__hardware__devices=devices)
+
+
+def test_a_run_is_never_taken_for_a_part_of_the_training_that_starts_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    told = "import os; print(os.environ.get('RANK'), os.environ.get('WORLD_SIZE'))"
+    monkeypatch.setattr("workbench.runs.launch.worker_command", lambda *_: [sys.executable, "-c", told])
+    launch(tmp_path, small_config().training.hardware)
+    wait_until(lambda: (tmp_path / "log.txt").read_text() == "None None\n", 20)
 
 
 def test_what_lies_in_the_caller_s_folder_is_not_imported(tmp_path, monkeypatch):
@@ -39,23 +61,3 @@ def test_what_lies_in_the_caller_s_folder_is_not_imported(tmp_path, monkeypatch)
     own_session, nothing_to_read, first_path = log.read_text().split(" ", 2)
     assert (own_session, nothing_to_read) == ("True", "True")
     assert first_path.strip() != str(tmp_path)
-
-
-@pytest.mark.slow
-def test_two_processes_on_the_cpu_fill_one_run(tmp_path, monkeypatch):
-    """Started by torchrun, since `accelerate launch` has several processes only on accelerators."""
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m", WORKER]
-    monkeypatch.setattr("workbench.runs.launch.worker_command", lambda folder, _: [*command, str(folder)])
-    monkeypatch.setenv("ACCELERATE_USE_CPU", "true")
-    run = Run.start(small_config(training__batch=2), tmp_path)
-    assert run.wait(200).state == "finished", run.log.read_text()
-    steps = [r["step"] for r in run.records() if r["split"] == "train" and not r.get("complete")]
-    assert steps == [1, 2, 3, 4, 5, 6], "12 pictures, 2 for each of 2 processes a step"
-    assert load_model(run.best_model).card.task.mode == "binary"
-
-    run.resume({"epochs": 1000})
-    wait_until(lambda: has_steps(run, 12))
-    run.request_stop()
-    status = run.wait(60)
-    assert (status.state, status.step) == ("stopped", run.last_step), run.log.read_text()
-    wait_until(lambda: not run.is_at_work())

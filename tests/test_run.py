@@ -28,7 +28,7 @@ def run(tmp_path):
 def launched(monkeypatch):
     """Notes which folders a worker would be started for."""
     folders = []
-    monkeypatch.setattr(run_module, "launch", lambda folder, hardware: folders.append(folder))
+    monkeypatch.setattr(run_module, "launch", lambda folder, *_: folders.append(folder))
     return folders
 
 
@@ -179,6 +179,9 @@ def test_a_finished_run_needs_more_to_do(run, launched):
     set_status(run, state="finished")
     with pytest.raises(UserError, match="--epochs"):
         run.resume()
+    with pytest.raises(UserError, match="no state to go on from"):
+        run.resume({"epochs": 5})
+    (run.checkpoints / "last.json").write_text('{"format": 1, "folder": "step-3", "step": 3}')
     run.resume({"epochs": 5})
     assert launched == [run.folder]
 

@@ -49,7 +49,7 @@ def small(tmp_path):
 def at_once(monkeypatch):
     """Workers do all their work in this process before the command goes on."""
 
-    def work(folder, hardware):
+    def work(folder, *_):
         with (folder / "log.txt").open("a") as log, redirect_stdout(log), redirect_stderr(log):
             worker.main(str(folder))
 
@@ -114,7 +114,7 @@ def test_a_training_tells_where_it_is_and_how_good(at_once, small, workbench, tm
 
 
 def test_data_alone_is_trained_with_the_defaults(monkeypatch, workbench, tmp_path):
-    monkeypatch.setattr(run_module, "launch", lambda folder, hardware: None)
+    monkeypatch.setattr(run_module, "launch", lambda *_: None)
     assert workbench("train", "--data", "shapes", "--name", "one", "--detach")[0] == 0
     assert Run.open(tmp_path / "runs" / "one").config == RunConfig()
 

@@ -151,7 +151,7 @@ def test_without_validation_the_last_model_is_kept(make):
 
 
 def test_early_stopping_ends_it_and_may_be_lifted(make, monkeypatch):
-    monkeypatch.setattr("workbench.runs.run.launch", lambda folder, hardware: worker.main(str(folder)))
+    monkeypatch.setattr("workbench.runs.run.launch", lambda folder, *_: worker.main(str(folder)))
     run, code = make(training__epochs=50, training__early_stopping=1, training__optimizer__learning_rate=1e-9)
     assert code == 0
     assert (run.status().state, run.last_step < 150) == ("finished", True)
@@ -270,7 +270,7 @@ class TestWhatGoesWrong:
         run, code = make(training__epochs=2)
         assert code == 0
         best = run.best()
-        monkeypatch.setattr("workbench.runs.run.launch", lambda folder, hardware: worker.main(str(folder)))
+        monkeypatch.setattr("workbench.runs.run.launch", lambda folder, *_: worker.main(str(folder)))
         run.resume({"epochs": 4, "learning_rate": 1e30})
         assert run.status().state == "failed"
         assert "The loss became" in run.status().error

@@ -201,8 +201,8 @@ class HardwareConfig(Knobs):
         str, BeforeValidator(lambda value: str(value) if isinstance(value, int) else value), AfterValidator(_devices)
     ] = Field(
         "auto",
-        description="auto: the accelerator if there is one; cpu; a number such as 2: so many accelerators, or processes "
-        "on the CPU where there is none; several by their indices such as 0,1,2,3; one by its name such as cuda:1; "
+        description="auto: the accelerator if there is one; cpu; a number such as 2: so many accelerators, or where "
+        "there is none processes on the CPU; several by their indices such as 0,1,2,3; one by its name such as cuda:1; "
         "cpu:2 for two processes on the CPU.",
     )
     precision: Literal["float32", "bf16", "fp16"] = Field(

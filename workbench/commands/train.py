@@ -13,6 +13,8 @@ from workbench.commands.watch import tell_end, watch
 from workbench.config import RunConfig, load_config, presets
 from workbench.errors import UserError
 from workbench.knobs import override
+from workbench.runs.changes import with_whole_paths
+from workbench.runs.launch import ONE_HOST, Hosts, join
 from workbench.runs.run import Run, find_run
 
 
@@ -24,6 +26,10 @@ def train(
     resume: str | None = None,
     runs: Path = Path("runs"),
     detach: bool = False,
+    hosts: int = 1,
+    host_rank: int = 0,
+    address: str | None = None,
+    port: int = 29500,
     knob: Annotated[tuple[str, ...], UseAppendAction] = (),
 ) -> None:
     """Train a model in a process of its own and watch it; Ctrl-C stops it with a usable model and a resumable state.
@@ -36,29 +42,46 @@ def train(
         resume: The run to go on with, by its name or folder, instead of a new one.
         runs: The folder of all runs; prepared data lies there too.
         detach: Start it in the background and return; `workbench runs` tells how it is.
+        hosts: How many machines train together; this command is given on each of them.
+        host_rank: Which of them this is, from 0; the run lies on host 0, the others train along.
+        address: Host 0, as the others reach it.
+        port: Where host 0 listens for the others.
         knob: Any knob of the configuration as NAME=VALUE; --NAME VALUE is the same.
     """
     changes: dict[str, object] = {**parsed(knob)}
     changes |= {path: value for path, value in (("data.path", data), ("training.epochs", epochs)) if value is not None}
+    where = Hosts(hosts, host_rank, address, port).checked()
+    if host_rank:
+        _train_along(source, changes, runs, where)
+        return
     if resume:
         if source or name:
             raise UserError("A run that is resumed has its configuration and name: leave out everything but changes.")
-        go_on(find_run(resume, runs), changes, detach)
+        go_on(find_run(resume, runs), changes, detach, where)
         return
     if not source and data is None:
         raise UserError(
             f"What shall be trained? Give a folder with --data, a YAML file, or a preset: {', '.join(presets())}."
         )
     config = load_config(source, changes) if source else override(RunConfig(), changes)
-    run = Run.start(config, runs, name)
+    run = Run.start(config, runs, name, hosts=where)
     _follow(run, 0, detach)
 
 
-def go_on(run: Run, changes: Mapping[str, object], detach: bool) -> None:
+def go_on(run: Run, changes: Mapping[str, object], detach: bool, hosts: Hosts = ONE_HOST) -> None:
     """Resume a run, and watch it unless it is to be left alone."""
     offset = run.history().offset
-    run.resume(changes)
+    run.resume(changes, hosts)
     _follow(run, offset, detach)
+
+
+def _train_along(source: str, changes: Mapping[str, object], runs: Path, hosts: Hosts) -> None:
+    """On another host than the first, from which all knobs come but the devices and where the data lies."""
+    config = load_config(source, changes) if source else override(RunConfig(), changes)
+    data = with_whole_paths(config).data.path if "data.path" in changes else None
+    code = join(runs, config.training.hardware, hosts, data)
+    if code:
+        raise SystemExit(code)
 
 
 def _follow(run: Run, offset: int, detach: bool) -> None:

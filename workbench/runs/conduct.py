@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import os
 import time
+from functools import partial
 from typing import Literal, NamedTuple
 
 import torch
+import yaml
 
 from workbench.config import HardwareConfig, RunConfig
 from workbench.data.dataset import evaluation_dataset, training_dataset
-from workbench.data.prepared import Prepared, open_prepared
+from workbench.data.prepared import Prepared
 from workbench.errors import UserError
 from workbench.models import SegmentationModel, model_from_config
 from workbench.runs.checkpoints import Checkpoint, load_checkpoint
+from workbench.runs.company import Company
 from workbench.runs.environment import note_environment
-from workbench.runs.preparing import prepare_for, prepared_folder
+from workbench.runs.preparing import prepare_for
 from workbench.runs.queue import turn
 from workbench.runs.recorder import Recorder
 from workbench.runs.reporter import Reporter
@@ -34,9 +37,11 @@ class End(NamedTuple):
     detail: str = ""
 
 
-def conduct(run: Run, reporter: Reporter) -> End:
-    """Do all that is left to do of a run."""
+def conduct(run: Run, reporter: Reporter, members: Company | None = None) -> End:
+    """Do all that is left to do of a run; `members` are the processes that train along."""
     config = run.config
+    if members:
+        members.say("config", {"yaml": yaml.safe_dump(config.model_dump())})
     check_trackers(config.recording.trackers)
     prepared = _prepare(run, config, reporter)
     checkpoint = load_checkpoint(run.checkpoints)
@@ -47,9 +52,11 @@ def conduct(run: Run, reporter: Reporter) -> End:
         seeds={"training": config.training.seed, "split": config.data.split_seed},
         data={"fingerprint": prepared.facts["fingerprint"], "splits": prepared.facts["splits"]},
         resumed_from=checkpoint.step if checkpoint else None,
+        processes=members.processes if members else 1,
+        hosts=members.hosts if members else 1,
     )
     devices = devices_of(config.training.hardware)
-    told = ", ".join(devices)
+    told = _told(devices, members)
 
     def waiting(device: str, ahead: list[str]) -> None:
         reporter.check_stop()
@@ -58,6 +65,8 @@ def conduct(run: Run, reporter: Reporter) -> End:
 
     with turn(devices, run.name, waiting):
         reporter.check_stop()
+        if members:
+            members.gather_hosts(prepared.facts["fingerprint"], partial(_wait_for_host, reporter))
         reporter.tell("running", device=told, detail="Building the model.")
         try:
             trainer = create_trainer(config, prepared, checkpoint)
@@ -66,28 +75,52 @@ def conduct(run: Run, reporter: Reporter) -> End:
             take_leave()
 
 
-def create_trainer(config: RunConfig, prepared: Prepared, checkpoint: Checkpoint | None = None) -> Trainer:
-    """The trainer of a run, at the state of a checkpoint if there is one."""
+def _wait_for_host(reporter: Reporter, detail: str) -> None:
+    reporter.check_stop()
+    reporter.tell("queued", detail=detail)
+
+
+def create_trainer(
+    config: RunConfig, prepared: Prepared, checkpoint: Checkpoint | None = None, first: bool = True
+) -> Trainer:
+    """The trainer of a run, at the state of a checkpoint if there is one.
+
+    Processes beside the first one get weights and state from it; all of them must ask together.
+    """
     train = training_dataset(prepared, config.data, config.training.seed)
     valid = evaluation_dataset(prepared, config.data) if _wants_validation(config, prepared) else None
     if not len(train):
         raise UserError("The train split is empty: give it pictures, or change data.fractions.")
-    model = _create_model(config, prepared, train[0].image.shape[0], fresh=checkpoint is None)
+    model = _create_model(config, prepared, train[0].image.shape[0], fresh=first and checkpoint is None)
     trainer = Trainer(config.training, model, train, valid, prepared.task)
-    if checkpoint:
-        trainer.load_state_dict(checkpoint.state)
+    state = trainer.hardware.of_first(checkpoint.state if checkpoint else None)
+    if state:
+        trainer.load_state_dict(state)
     return trainer
 
 
 def devices_of(hardware: HardwareConfig) -> list[str]:
-    """The names of the devices that a run occupies, the same whichever of them CUDA_VISIBLE_DEVICES shows."""
+    """The names of the devices that a run occupies here, the same whichever of them CUDA_VISIBLE_DEVICES shows."""
     accelerator = torch.accelerator.current_accelerator(check_available=True)
-    if hardware.devices == "cpu" or accelerator is None:
+    wanted, told = hardware.devices, os.environ
+    if wanted.startswith("cpu") or accelerator is None or told.get("ACCELERATE_USE_CPU") == "true":
         return ["cpu"]
-    numbers = ["0"] if hardware.devices == "auto" else hardware.devices.split(",")
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if accelerator.type == "cuda" else []
+    _, _, index = wanted.partition(":")
+    together = int(told.get("LOCAL_WORLD_SIZE", "1"))
+    numbers = [index] if index and together == 1 else [str(number) for number in range(together)]
+    visible = told.get("CUDA_VISIBLE_DEVICES", "").split(",") if accelerator.type == "cuda" else []
     shown = {str(number): name.strip() for number, name in enumerate(filter(None, visible))}
     return [f"{accelerator.type}:{shown.get(number, number)}" for number in numbers]
+
+
+def _told(devices: list[str], members: Company | None) -> str:
+    """The devices in words; several processes on a CPU, and other hosts, are told by their number."""
+    told = ", ".join(devices)
+    if members is None:
+        return told
+    if members.hosts > 1:
+        return f"{told}, with {members.hosts} hosts and {members.processes} processes in all"
+    return told if len(devices) == members.processes else f"{told}, {members.processes} processes"
 
 
 def _prepare(run: Run, config: RunConfig, reporter: Reporter) -> Prepared:
@@ -185,18 +218,3 @@ def _tell(reporter: Reporter, progress: Progress, pace: Pace) -> None:
         images_per_second=progress.images_per_second,
         detail="Saving the model and the state." if stopping else "Validating." if validating else "Training.",
     )
-
-
-def train_along(run: Run) -> None:
-    """The part of a process beside the main one: the same steps on its own share of the pictures."""
-    while (status := run.status()).state in ("queued", "preparing"):
-        time.sleep(0.5)
-    if status.ended:
-        return
-    config = run.config
-    prepared = open_prepared(prepared_folder(config.data, run.folder.parent))
-    try:
-        for _ in create_trainer(config, prepared, load_checkpoint(run.checkpoints)):
-            pass
-    finally:
-        take_leave()

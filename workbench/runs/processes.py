@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
+import time
 from typing import NamedTuple
 
 import psutil
@@ -35,3 +37,14 @@ def is_there(pid: int, started: float) -> bool:
         return False
     except psutil.AccessDenied:  # it is there, and another user's
         return True
+
+
+def end_with(parent: int) -> None:
+    """Let this process end when the one that started it is gone, which may have been killed without a word."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

@@ -102,7 +102,9 @@ class Run:
         status = read_status(self._status_file)
         if status is None:
             return Status("stopped", self.folder.stat().st_mtime, "", detail="Nothing is known of its state.")
-        status = seen_now(status)
+        seen = seen_now(status)
+        if seen.state != "lost" or not self.is_at_work():  # else the one that started several finds out what happened
+            status = seen
         return replace(status, state="stopping") if not status.ended and self._stop_file.exists() else status
 
     def history(self, offset: int = 0) -> Records:
@@ -225,7 +227,7 @@ class Run:
             return False
 
     def _refuse_if_at_work(self) -> None:
-        if self.is_at_work(PATIENCE if self.status().ended else 0):
+        if self.is_at_work() and not (self.status().ended and not self.is_at_work(PATIENCE)):
             raise UserError(f"{self.name} is at work: stop it first, with `workbench runs stop {self.name}`.")
 
     def _note(self, state: State, detail: str) -> None:

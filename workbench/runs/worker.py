@@ -10,23 +10,32 @@ import signal
 import sys
 import time
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from filelock import Timeout
 
 from workbench.errors import UserError
 from workbench.runs.files import disk_is_full
+from workbench.runs.launch import LED
+from workbench.runs.processes import end_with
 from workbench.runs.reporter import Reporter, StopRequestedError
-from workbench.runs.run import Run
+from workbench.runs.run import PATIENCE, Run
 
-PATIENCE = 3.0
-"""Seconds in which somebody who only looks whether a worker is there has let go of the lock."""
+if TYPE_CHECKING:
+    from workbench.runs.company import Company
 
 
 def main(folder: str) -> int:
     """Work on a run until it has ended; the exit status."""
     run = Run.open(folder)
+    if leader := os.environ.get(LED):
+        end_with(int(leader))
     if int(os.environ.get("RANK", "0")):
-        return _help(run)
+        from workbench.runs.helper import main as train_along
+
+        return train_along(run.folder.parent)
+    if leader:  # which holds the lock
+        return _work(run)
     try:
         with run.lock().acquire(timeout=PATIENCE):
             return _work(run)
@@ -39,30 +48,27 @@ def _work(run: Run) -> int:
     print(f"--- {time.strftime('%Y-%m-%d %H:%M:%S')}, process {os.getpid()}")
     reporter = Reporter(run.folder / "status.json", run.folder / "system.jsonl", run.folder / "stop")
     _listen(reporter)
+    reporter.start()
+    members = None
     try:
-        reporter.start()
-        from workbench.runs.conduct import conduct  # seconds of importing, of which the status tells by now
+        # Seconds of importing, of which the status tells by now.
+        from workbench.runs.company import Company
+        from workbench.runs.conduct import conduct
 
-        state, detail = conduct(run, reporter)
+        members = Company.of_this_process()
+        state, detail = conduct(run, reporter, members)
         reporter.end(state, detail=detail)
     except StopRequestedError:
         reporter.end("stopped", detail="Stopped before the training began.")
+        if members:
+            members.part()
     except UserError as error:
-        return _fail(reporter, str(error))
+        return _fail(reporter, members, str(error))
     except Exception as error:
         if disk_is_full(error):
-            return _fail(reporter, _full_disk(run))
-        kind = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
-        _fail(reporter, f"A mistake of the workbench itself, not yours ({kind}): {run.log} has the details.")
+            return _fail(reporter, members, _full_disk(run))
+        _fail_by_mistake(run, reporter, members, error)
         raise
-    return 0
-
-
-def _help(run: Run) -> int:
-    """Another device's process of the same training: it trains along, and tells nothing."""
-    from workbench.runs.conduct import train_along
-
-    train_along(run)
     return 0
 
 
@@ -79,10 +85,22 @@ def _listen(reporter: Reporter) -> None:
         signal.signal(number, stop)
 
 
-def _fail(reporter: Reporter, sentence: str) -> int:
+def _fail(reporter: Reporter, members: Company | None, sentence: str) -> int:
+    if members:
+        sentence = members.fail(sentence)
     print(f"error: {sentence}", file=sys.stderr)
     reporter.end("failed", error=sentence, detail="")
     return 1
+
+
+def _fail_by_mistake(run: Run, reporter: Reporter, members: Company | None, error: Exception) -> None:
+    """Of ours, or only because another process is gone: then the one that started them all tells why."""
+    from workbench.runs.company import is_a_consequence
+    from workbench.runs.helper import mistake_of_ours
+
+    if members and LED in os.environ and is_a_consequence(error):
+        return
+    _fail(reporter, members, mistake_of_ours(error, "", str(run.log)))
 
 
 def _full_disk(run: Run) -> str:

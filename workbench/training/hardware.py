@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from typing import TypeVar
 
 import numpy as np
 import torch
 from accelerate import Accelerator
-from accelerate.utils import broadcast, gather_object, set_seed
+from accelerate.utils import broadcast, broadcast_object_list, gather_object, set_seed
 from torch import Tensor, nn
 
 from workbench.config import HardwareConfig
 from workbench.errors import UserError
 from workbench.training.activations import checkpointed
 from workbench.training.passes import Pass
+
+Result = TypeVar("Result")
 
 PRECISIONS = {"float32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -50,20 +53,21 @@ class Hardware:
     def _choose_device(self) -> torch.device:
         offered = self.accelerator.device
         wanted = self.config.devices
-        if self.processes > 1 or wanted == "auto":
+        if self.processes > 1 or wanted in ("auto", "1"):
             return offered
-        if wanted == "cpu":
-            return torch.device("cpu")
-        if "," in wanted:
+        if self.config.processes > 1:
             raise UserError(
-                f"training.hardware.devices = {wanted} needs a process for each device: start it with "
-                "`workbench train`, or with `accelerate launch`."
+                f"training.hardware.devices = {wanted} needs a process for each device: start it as a run, with "
+                "`workbench train` or Run.start."
             )
+        kind, _, index = wanted.partition(":")
+        if kind == "cpu":
+            return torch.device("cpu")
         count = torch.accelerator.device_count()
-        if int(wanted) >= count:
-            there = f"only {count}, counted from 0" if count else "no accelerator"
+        if kind != offered.type or int(index) >= count:
+            there = f"only {count} of {offered.type}, counted from 0" if count else "no accelerator"
             raise UserError(f"training.hardware.devices = {wanted}, but torch sees {there}; choose auto or cpu.")
-        return torch.device(offered.type, int(wanted))
+        return torch.device(wanted)
 
     def _check(self) -> None:
         if not self.config.compile:
@@ -89,7 +93,9 @@ class Hardware:
         """The model on the device, laid out and normalised as asked."""
         if self.config.sync_batch_norm and self.processes > 1 and self.device.type != "cpu":
             model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
-        return model.to(self.device).to(memory_format=self._layout)
+        model = model.to(self.device)
+        self._equalise(model.state_dict().values())
+        return model.to(memory_format=self._layout)
 
     def wrap(self, model: nn.Module) -> nn.Module:
         """What is called for training: the same weights, compiled and kept equal over all processes if need be."""
@@ -158,9 +164,16 @@ class Hardware:
 
     def equalise_buffers(self, model: nn.Module) -> None:
         """Give every process the running statistics of the first."""
+        self._equalise(model.buffers())
+
+    def _equalise(self, tensors: Iterable[Tensor]) -> None:
         if self.processes > 1:
-            for buffer in model.buffers():
-                broadcast(buffer)
+            for tensor in tensors:
+                broadcast(tensor)
+
+    def of_first(self, thing: Result | None) -> Result | None:
+        """The first process's thing, in all of them; all of them must ask, the others with None."""
+        return broadcast_object_list([thing])[0] if self.processes > 1 else thing
 
 
 def hashed(*numbers: int) -> int:

@@ -89,8 +89,14 @@ class Trainer:
         return self.learner.evaluated_model
 
     def state_dict(self) -> dict[str, Any]:
-        """A copy on the CPU of all it takes to go on exactly from here; `torch.load` reads it with weights_only."""
-        self._guarded(self.reports.check)
+        """A copy on the CPU of all it takes to go on exactly from here; `torch.load` reads it with weights_only.
+
+        One process may ask alone.
+        """
+        try:
+            self.reports.check()
+        except LossNotFiniteError as error:
+            raise self._loss_not_finite(error, lambda things: things) from None
         return _on_cpu(
             {
                 "position": asdict(self.course.position),
@@ -247,7 +253,7 @@ class Trainer:
         except UserError:
             raise
         except LossNotFiniteError as error:
-            raise self._loss_not_finite(error) from None
+            raise self._loss_not_finite(error, self.hardware.together) from None
         except (RuntimeError, ValueError, MemoryError) as error:
             if sentence := checks.sentence_for(error):
                 raise UserError(sentence) from error
@@ -256,10 +262,11 @@ class Trainer:
         # Out of memory, and out of the handler: the error's frames no longer hold on to it.
         raise self.learner.out_of_memory(self.train_data[0], self.course.order.batch)
 
-    def _loss_not_finite(self, error: LossNotFiniteError) -> UserError:
+    def _loss_not_finite(self, error: LossNotFiniteError, together: Callable[[list], list]) -> UserError:
+        """`together` brings in what the other processes know, if they are where this one is."""
         samples = [self.train_data[number] for number in error.pictures]
-        names = self.hardware.together([str(sample.name) for sample in samples])
-        bad = self.hardware.together(checks.not_numbers(samples))
+        names = together([str(sample.name) for sample in samples])
+        bad = together(checks.not_numbers(samples))
         step = self.course.position.step + 1 - error.steps_ago
         where = f"step {step} (epoch {self.course.position.epoch + 1})"
         return UserError(checks.loss_not_finite(error.loss, where, names, bad, self.learner.model))
