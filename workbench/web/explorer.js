@@ -344,6 +344,7 @@ class Explorer {
       }
       return true;
     });
+    if (done === null && !this.message.hidden) this.viewers.forEach((viewer) => viewer.empty());
     if (!done) return;
     this.drawMaps();
     this.pixel.replaceChildren("Click into the picture.");
@@ -361,9 +362,7 @@ class Explorer {
       controls.threshold.set(answer.threshold);
       this.fillLegend(answer);
     }
-    const free = answer.mode !== "multiclass";
-    controls.threshold.input.disabled = !free;
-    controls.threshold.element.title = free ? "From which probability on a pixel belongs to a class" : "Of several classes the likeliest is taken";
+    controls.threshold.element.hidden = answer.mode === "multiclass"; // of several classes the likeliest is taken
     controls.truth.input.disabled = !answer.truth;
     this.files.attention.disabled = !answer.maps.some((map) => map.gate);
     if (settings.map === "cam") settings.map = "";
@@ -378,7 +377,7 @@ class Explorer {
       ["", "none"],
       { title: "Attention gates", options: maps.filter(([key]) => key.startsWith("gate:")) },
       { title: "Probabilities", options: [...probabilities, ...maps.filter(([key]) => !key.startsWith("gate:"))] },
-      { title: "Grad-CAM", options: [["cam", explained ? "of what was clicked" : "of the class that is seen most"]] },
+      { title: "What spoke for it", options: [["cam", explained ? "Grad-CAM of what was clicked" : "Grad-CAM of the class that is seen most"]] },
     ]);
     this.controls.map.select.value = this.settings.map;
     if (this.controls.map.select.selectedIndex < 0) this.controls.map.select.value = this.settings.map = "";

@@ -39,7 +39,7 @@ export class Viewer {
     this.stage = make("div", { class: "stage" }, this.base, ...Object.values(this.canvas), this.cross);
     this.frame = make(
       "div",
-      { class: "frame", tabindex: 0, role: "application", "aria-label": "Picture" },
+      { class: "frame", tabindex: 0, role: "application", "aria-label": "Viewer" },
       this.stage,
     );
     this.caption = make("figcaption");
