@@ -39,8 +39,8 @@ def live_view(
 
     What it tells is an event of the page: with `tells=("opened",)`, `view.opened(handler)` connects one, which takes
     the facts as those of a `gr.EventData`. Other values are the module's own; a handler that returns
-    `gr.HTML(run="one")` gives it another `run`. A function, since gradio writes a .pyi file beside every class of a
-    component.
+    `gr.update(run="one")` gives it another `run`. (A `gr.HTML` made in a handler would join any page that is laid out
+    at that moment.) A function, since gradio writes a .pyi file beside every class of a component.
     """
     return gr.HTML(
         values.pop("value", None),

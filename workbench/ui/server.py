@@ -26,6 +26,8 @@ CODE_FONT = ("ui-monospace", "monospace")
 READABLE = {"block_info_text_color": "*neutral_500", "block_info_text_color_dark": "*neutral_300"}
 """Gradio's own are too faint on their ground."""
 LARGEST_UPLOAD = "200mb"
+PORTS = range(7860, 7960)
+"""Of which the first free one is taken."""
 THIS_MACHINE = ("127.0.0.1", "localhost", "[::1]")
 
 
@@ -47,6 +49,7 @@ def launch(
             f"Anybody who reaches {host} could use the app: give --password or set WORKBENCH_PASSWORD, "
             "or leave out --host and reach it through an SSH tunnel."
         )
+    port = _first_free_port(host) if port is None else port
     _check_address(host, port)
     known_names = [] if password and not allowed_hosts else [*THIS_MACHINE, host, *allowed_hosts]
     _, url, _ = app.launch(
@@ -108,18 +111,30 @@ def _is_this_machine(host: str) -> bool:
         return False
 
 
-def _check_address(host: str, port: int | None) -> None:
+def _first_free_port(host: str) -> int:
+    """Gradio, whatever the host, wants it to be free at 127.0.0.1."""
+    return next((port for port in PORTS if not any(_why_not(name, port) for name in (host, "127.0.0.1"))), PORTS[0])
+
+
+def _check_address(host: str, port: int) -> None:
     """Gradio tells every failure to listen as a full range of ports; the system tells the reason."""
-    if port is not None and not 0 < port < 65536:
+    if not 0 < port < 65536:
         raise UserError(f"There is no port {port}: give --port a number from 1 to 65535, or leave it out.")
+    error = _why_not(host, port)
+    if error is not None:
+        raise UserError(
+            f"The app cannot listen on --host {host} --port {port} ({error.strerror}): choose another, or leave both "
+            f"out to take this machine's first free port from {PORTS[0]} on."
+        ) from error
+
+
+def _why_not(host: str, port: int) -> OSError | None:
+    """Why the system would not let anybody listen there."""
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind, protocol) as probe:
+        family, kind, _, _, address = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
     except OSError as error:
-        where = f"--host {host}" if port is None else f"--host {host} --port {port}"
-        raise UserError(
-            f"The app cannot listen on {where} ({error.strerror}): choose another, "
-            "or leave both out to take this machine's first free port from 7860 on."
-        ) from error
+        return error
+    return None

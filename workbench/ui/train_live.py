@@ -24,9 +24,9 @@ class RunViews(NamedTuple):
     curves: gr.HTML
     previews: gr.HTML
 
-    def showing(self, run: str | None) -> Sequence[gr.HTML]:
+    def showing(self, run: str | None) -> Sequence[dict[str, Any]]:
         """What a handler returns to make them show another run."""
-        return [gr.HTML(run=run) for _ in self]
+        return [gr.update(run=run) for _ in self]
 
 
 def create_run_views(settings: Settings) -> RunViews:

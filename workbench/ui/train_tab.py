@@ -87,15 +87,15 @@ def _connect_buttons(
             gr.Button(interactive=event.can_go_on),
         ]
 
-    def stopping(name: str) -> gr.HTML:
+    def stopping(name: str) -> dict[str, Any]:
         settings.run(name).request_stop()
         return _look_again()
 
-    def resuming(name: str) -> gr.HTML:
+    def resuming(name: str) -> dict[str, Any]:
         settings.run(name).resume()
         return _look_again()
 
-    def extending(name: str, to: int | None) -> gr.HTML:
+    def extending(name: str, to: int | None) -> dict[str, Any]:
         run = settings.run(name)
         if to is None or to <= run.config.training.epochs:
             raise UserError(
@@ -114,8 +114,8 @@ def _connect_buttons(
     extend.click(told(extending), [chosen, epochs], views.progress, **QUIET)
 
 
-def _look_again() -> gr.HTML:
-    return gr.HTML(nudge=time.time())
+def _look_again() -> dict[str, Any]:
+    return gr.update(nudge=time.time())
 
 
 def _names(settings: Settings) -> list[str]:
