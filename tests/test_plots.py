@@ -6,7 +6,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from workbench.plots import MOST_POINTS, loss_and_score_curves, loss_figure, thinned, write_html, write_png
+from workbench.plots import (
+    MOST_POINTS,
+    extremes,
+    live_series,
+    loss_and_score_curves,
+    loss_figure,
+    scores_of,
+    thinned,
+    write_html,
+    write_png,
+)
 
 RECORDS = [
     {"split": "train", "step": 1, "losses": {"loss": 1.0}, "metrics": {}},
@@ -68,3 +78,34 @@ def test_a_picture_and_a_page_are_written(tmp_path):
     assert "my run" in page
     assert "validation dice" in page
     assert 'src="http' not in page
+
+
+def test_live_lines_are_added_to():
+    def lines(records):
+        return {(line.panel, line.name): (*line.steps, *line.values) for line in live_series(records)}
+
+    assert lines(RECORDS) == {
+        ("loss", "training"): (1, 2, 1.0, 0.5),
+        ("loss", "epoch mean"): (2, 0.75),
+        ("loss", "validation"): (2, 0.6),
+        ("score", "dice"): (2, 4, 0.8, 0.9),
+    }
+    assert lines(RECORDS[1:2]) == {("loss", "training"): (2, 0.5)}
+    assert scores_of(RECORDS) == ["dice", "jaccard"]
+
+
+def test_a_score_has_a_line_a_class():
+    record = {"split": "valid", "complete": True, "step": 1, "metrics": {"dice": 0.5, "dice[a]": 0.25, "jaccard": 0.4}}
+    assert [line.name for line in live_series([record])] == ["dice", "dice[a]"]
+    assert [line.name for line in live_series([record], "jaccard")] == ["jaccard"]
+    assert scores_of([record]) == ["dice", "jaccard"]
+
+
+def test_extremes_are_kept():
+    steps, values = np.arange(50_000.0), np.sin(np.arange(50_000) / 500)
+    values[[777, 40_001]] = 50, -50
+    few_steps, few_values = extremes(steps, values, 1000)
+    assert len(few_steps) <= 1000
+    assert (np.diff(few_steps) > 0).all()
+    assert dict(zip(few_steps, few_values, strict=True)).items() >= {777: 50, 40_001: -50}.items()
+    assert len(extremes(steps[:9], values[:9], 1000)[0]) == 9

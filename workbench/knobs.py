@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
 from difflib import get_close_matches
-from typing import Any, TypeVar
+from types import UnionType
+from typing import Any, TypeVar, Union, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from workbench.errors import UserError, choices
@@ -80,6 +82,22 @@ def _unknown(path: list[str], owner: type[Knobs]) -> str:
     return str(choices("knob", ".".join(path), [".".join((*groups, known)) for known in owner.model_fields])) + hint
 
 
+def field_of(group: type[Knobs], path: str) -> FieldInfo:
+    """What is known of a knob, by its dotted path."""
+    *groups, name = path.split(".")
+    for step in groups:
+        inner = _group_of(group, step)
+        assert inner is not None, f"{path} leads through {step}, which is no group"
+        group = inner
+    return group.model_fields[name]
+
+
+def kinds_of(field: FieldInfo) -> tuple[Any, ...]:
+    """The types of a knob: those of its union, or the one that it has."""
+    kind = field.annotation
+    return get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
+
+
 Group = TypeVar("Group", bound=Knobs)
 
 
@@ -107,7 +125,8 @@ def override(group: Group, values: Mapping[str, Any]) -> Group:
             place = place.setdefault(step, {})
             if not isinstance(place, dict):
                 raise UserError(f"{name} leads into {step}, which holds {place!r} and nothing by name.")
-        place[knob] = _parsed(name, value, free=path not in known)
+        is_text = path in known and str in kinds_of(field_of(type(group), path))
+        place[knob] = value if is_text and value != "null" else _parsed(name, value, free=path not in known)
     return type(group)(**whole)
 
 

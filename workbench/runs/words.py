@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +17,6 @@ def train_command(config: RunConfig, source: str, base: RunConfig, name: str = "
     """The command that starts this run: `source`, a preset or a file, gives `base`, and what differs follows."""
     words = ["workbench", "train", source, *knob_words(config, base)]
     words += ["--name", name] if name else []
-    words += ["--runs", str(runs)] if runs != Path("runs") else []
-    return shlex.join(words)
-
-
-def resume_command(name: str, changes: Mapping[str, Any], runs: Path = Path("runs")) -> str:
-    """The command that goes on with a run."""
-    words = ["workbench", "runs", "resume", name]
-    for path, value in changes.items():
-        words += [f"--{path}", _word(value)]
     words += ["--runs", str(runs)] if runs != Path("runs") else []
     return shlex.join(words)
 

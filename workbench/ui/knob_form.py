@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import functools
-import types
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin
 
 import gradio as gr
 import yaml
@@ -14,7 +13,7 @@ from pydantic.fields import FieldInfo
 
 from workbench.config import RunConfig
 from workbench.errors import UserError
-from workbench.knobs import Knobs, knob_paths, override
+from workbench.knobs import field_of, kinds_of, knob_paths, override
 from workbench.runs.words import value_of
 
 BASIC = (
@@ -98,7 +97,7 @@ def _groups() -> Iterator[tuple[str, list[str]]]:
 
 
 def _create_field(config: RunConfig, path: str) -> Component:
-    field, value = _field(path), _shown(path, value_of(config, path))
+    field, value = field_of(RunConfig, path), _shown(path, value_of(config, path))
     about: dict[str, Any] = {
         "label": _label(path),
         "info": field.description,
@@ -115,7 +114,7 @@ def _create_field(config: RunConfig, path: str) -> Component:
         return gr.Dropdown(list(get_args(field.annotation)), value=value, **about)
     if field.annotation in (int, float):
         return gr.Number(value, precision=0 if field.annotation is int else None, **about)
-    return gr.Textbox(value, placeholder="none" if _may_be_none(field.annotation) else "", max_lines=4, **about)
+    return gr.Textbox(value, placeholder="none" if type(None) in kinds_of(field) else "", max_lines=4, **about)
 
 
 def _label(path: str) -> str:
@@ -127,58 +126,39 @@ def _choices_of(path: str) -> Callable[[], Any]:
     return lambda: gr.Dropdown(choices=NAMES[path]())
 
 
-def _field(path: str) -> FieldInfo:
-    group: type[Knobs] = RunConfig
-    *groups, name = path.split(".")
-    for step in groups:
-        group = group.model_fields[step].annotation  # type: ignore[assignment]
-    return group.model_fields[name]
-
-
 def _is_one_of_words(annotation: Any) -> bool:
     return get_origin(annotation) is Literal
-
-
-def _kinds(annotation: Any) -> tuple[Any, ...]:
-    """The types of a union, or the one that it is."""
-    return get_args(annotation) if get_origin(annotation) in (Union, types.UnionType) else (annotation,)
-
-
-def _may_be_none(annotation: Any) -> bool:
-    return type(None) in _kinds(annotation)
 
 
 BRACKETS = {tuple: "[]", dict: "{}"}
 """Left out in fields: a list is shown as `256, 256` and a mapping as `count: 200, size: 96`."""
 
 
-def _brackets(annotation: Any) -> str:
-    return next((BRACKETS[get_origin(kind)] for kind in _kinds(annotation) if get_origin(kind) in BRACKETS), "")
+def _brackets(field: FieldInfo) -> str:
+    return next((BRACKETS[get_origin(kind)] for kind in kinds_of(field) if get_origin(kind) in BRACKETS), "")
 
 
 def _shown(path: str, value: Any) -> Any:
-    annotation = _field(path).annotation
-    if path in NAMES or annotation in (bool, int, float, str) or _is_one_of_words(annotation):
+    field = field_of(RunConfig, path)
+    if path in NAMES or isinstance(value, str) or field.annotation in (bool, int, float):
         return value
     if value is None:
         return ""
-    if isinstance(value, str):
-        return value
     plain = list(value) if isinstance(value, tuple) else value
     text = yaml.safe_dump(plain, default_flow_style=True, width=10_000).removesuffix("...\n").strip()
-    return text[1:-1] if _brackets(annotation) else text
+    return text[1:-1] if _brackets(field) else text
 
 
 def _read(path: str, value: Any) -> Any:
-    annotation = _field(path).annotation
+    field = field_of(RunConfig, path)
     if not isinstance(value, str):
         return value
-    text = value.strip()
-    if not text and _may_be_none(annotation):
+    text, kinds = value.strip(), kinds_of(field)
+    if not text and type(None) in kinds:
         return None
-    if path in NAMES or _is_one_of_words(annotation) or str in _kinds(annotation):
+    if path in NAMES or str in kinds or _is_one_of_words(field.annotation):
         return text
-    brackets = _brackets(annotation)
+    brackets = _brackets(field)
     if brackets and not text.startswith(brackets[0]):
         text = f"{brackets[0]}{text}{brackets[1]}"
     try:
