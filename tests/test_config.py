@@ -80,6 +80,13 @@ def test_overrides(name, text, path, value):
     assert type(found) is type(value)
 
 
+def test_a_preset_of_drawn_shapes_takes_a_folder_as_well(tmp_path):
+    assert load_config("demo").data.options["count"]
+    assert load_config("demo", {"data.path": "shapes:multiclass"}).data.options["count"]
+    assert load_config("demo", {"data.path": str(tmp_path)}).data.options == {}
+    assert load_config("demo", {"data.path": str(tmp_path), "data.options": {"axis": 0}}).data.options == {"axis": 0}
+
+
 @pytest.mark.parametrize(
     ("make", "words"),
     [

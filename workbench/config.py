@@ -131,6 +131,11 @@ class DataConfig(Knobs):
     folds: int | None = Field(None, ge=2, description="Number of folds for cross-validation instead of fractions.")
     fold: int = Field(0, ge=0, description="Which fold is the validation split.")
 
+    @property
+    def drawn(self) -> bool:
+        """Whether the path means synthetic pictures and no folder."""
+        return self.path.split(":")[0] == "shapes"
+
 
 class LossConfig(Knobs):
     """What is made small."""
@@ -317,7 +322,14 @@ def load_config(source: str | Path, overrides: Mapping[str, Any] | None = None) 
         config = RunConfig(**values)
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
-    return override(config, overrides or {})
+    return _with_options_that_fit(override(config, overrides or {}), config)
+
+
+def _with_options_that_fit(config: RunConfig, before: RunConfig) -> RunConfig:
+    """How many shapes to draw and how large, as a file of knobs may say, has no meaning for other data than shapes."""
+    if config.data.drawn or not before.data.drawn or config.data.options != before.data.options:
+        return config
+    return override(config, {"data.options": {}})
 
 
 def save_config(config: RunConfig, path: str | Path) -> None:

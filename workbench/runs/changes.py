@@ -40,7 +40,7 @@ def with_whole_paths(config: RunConfig) -> RunConfig:
 
     data = config.data
     changes = {"split_file": whole(data.split_file), "group_file": whole(data.group_file)}
-    if data.path.split(":")[0] != "shapes":
+    if not data.drawn:
         changes["path"] = whole(data.path)
     return config.model_copy(
         update={
