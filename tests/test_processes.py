@@ -27,7 +27,7 @@ def in_each_process(folder):
     training = training_of(4)
     records = []
     for progress in training:
-        records.append(vars(progress))
+        records.append({**vars(progress), "took": None})
         if progress.step == 2 and not (Path(folder) / "middle").exists():
             torch.save(training.state_dict(), Path(folder) / "middle")
     number = training.hardware.process
@@ -35,7 +35,7 @@ def in_each_process(folder):
 
     resumed = training_of(4)
     resumed.load_state_dict(torch.load(Path(folder) / "middle", weights_only=True))
-    records = [vars(progress) for progress in resumed]
+    records = [{**vars(progress), "took": None} for progress in resumed]
     torch.save({"records": records, "state": resumed.state_dict()}, Path(folder) / f"resumed-{number}")
 
     stopped = training_of(4, report_every=2)

@@ -15,6 +15,7 @@ from workbench.errors import UserError
 from workbench.knobs import override
 from workbench.runs.changes import with_whole_paths
 from workbench.runs.launch import ONE_HOST, Hosts, join
+from workbench.runs.performance import is_enough, performance_config, performance_of
 from workbench.runs.run import Run, find_run
 
 
@@ -26,6 +27,7 @@ def train(
     resume: str | None = None,
     runs: Path = Path("runs"),
     detach: bool = False,
+    performance: bool = False,
     hosts: int = 1,
     host_rank: int = 0,
     address: str | None = None,
@@ -42,6 +44,7 @@ def train(
         resume: The run to go on with, by its name or folder, instead of a new one.
         runs: The folder of all runs; prepared data lies there too.
         detach: Start it in the background and return; `workbench runs` tells how it is.
+        performance: Train for 3 epochs (or --epochs), but not much longer than a minute, and tell how fast it was.
         hosts: How many machines train together; this command is given on each of them.
         host_rank: Which of them this is, from 0; the run lies on host 0, the others train along.
         address: Host 0, as the others reach it.
@@ -55,7 +58,7 @@ def train(
         _train_along(source, changes, runs, where)
         return
     if resume:
-        if source or name:
+        if source or name or performance:
             raise UserError("A run that is resumed has its configuration and name: leave out everything but changes.")
         go_on(find_run(resume, runs), changes, detach, where)
         return
@@ -64,6 +67,9 @@ def train(
             f"What shall be trained? Give a folder with --data, a YAML file, or a preset: {', '.join(presets())}."
         )
     config = load_config(source, changes) if source else override(RunConfig(), changes)
+    if performance:
+        _measure(Run.start(performance_config(config, epochs), runs, name, hosts=where))
+        return
     run = Run.start(config, runs, name, hosts=where)
     _follow(run, 0, detach)
 
@@ -82,6 +88,14 @@ def _train_along(source: str, changes: Mapping[str, object], runs: Path, hosts: 
     code = join(runs, config.training.hardware, hosts, data)
     if code:
         raise SystemExit(code)
+
+
+def _measure(run: Run) -> None:
+    print(f"Run {run.name} in {run.folder}")
+    status = watch(run, 0, lambda: is_enough(run))
+    if status.state in ("failed", "lost"):
+        tell_end(run, status)
+    print(performance_of(run))
 
 
 def _follow(run: Run, offset: int, detach: bool) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 
 from tqdm import tqdm
 
@@ -15,9 +16,12 @@ POLL = 0.3
 SCORES = ("dice", "jaccard")
 
 
-def watch(run: Run, offset: int) -> Status:
-    """Show what is recorded from a byte offset on, until the run has ended; a second Ctrl-C leaves it alone."""
-    screen = Screen(run, offset)
+def watch(run: Run, offset: int, enough: Callable[[], bool] = lambda: False) -> Status:
+    """Show what is recorded from a byte offset on, until the run has ended, or has done enough and is stopped.
+
+    Ctrl-C stops it; a second Ctrl-C leaves it alone.
+    """
+    screen = Screen(run, offset, enough)
     try:
         try:
             return screen.follow()
@@ -50,8 +54,9 @@ def tell_end(run: Run, status: Status) -> None:
 class Screen:
     """What is shown of a run: the bar only where somebody looks at it live."""
 
-    def __init__(self, run: Run, offset: int) -> None:
+    def __init__(self, run: Run, offset: int, enough: Callable[[], bool]) -> None:
         self.run = run
+        self.enough = enough
         self.offset = offset
         self.detail = "Starting."
         self.losses: dict[str, float] = {}
@@ -64,6 +69,8 @@ class Screen:
             self._show(status)
             if status.ended:
                 return status
+            if self.enough():
+                self.run.request_stop()
             time.sleep(POLL)
 
     def say(self, sentence: str) -> None:

@@ -13,6 +13,7 @@ import yaml
 from workbench.config import HardwareConfig, RunConfig
 from workbench.data.dataset import evaluation_dataset, training_dataset
 from workbench.data.prepared import Prepared
+from workbench.devices import list_devices
 from workbench.errors import UserError
 from workbench.models import SegmentationModel, model_from_config
 from workbench.runs.checkpoints import Checkpoint, load_checkpoint
@@ -54,6 +55,7 @@ def conduct(run: Run, reporter: Reporter, members: Company | None = None) -> End
         resumed_from=checkpoint.step if checkpoint else None,
         processes=members.processes if members else 1,
         hosts=members.hosts if members else 1,
+        devices=_makers_names(_devices_of(config.training.hardware)),
     )
     devices = devices_of(config.training.hardware)
     told = _told(devices, members)
@@ -101,16 +103,29 @@ def create_trainer(
 
 def devices_of(hardware: HardwareConfig) -> list[str]:
     """The names of the devices that a run occupies here, the same whichever of them CUDA_VISIBLE_DEVICES shows."""
+    return [_name_in_queue(device) for device in _devices_of(hardware)]
+
+
+def _devices_of(hardware: HardwareConfig) -> list[torch.device]:
+    """As torch counts them; several processes on a CPU share one."""
     accelerator = torch.accelerator.current_accelerator(check_available=True)
-    wanted, told = hardware.devices, os.environ
-    if wanted.startswith("cpu") or accelerator is None or told.get("ACCELERATE_USE_CPU") == "true":
-        return ["cpu"]
-    _, _, index = wanted.partition(":")
-    together = int(told.get("LOCAL_WORLD_SIZE", "1"))
-    numbers = [index] if index and together == 1 else [str(number) for number in range(together)]
-    visible = told.get("CUDA_VISIBLE_DEVICES", "").split(",") if accelerator.type == "cuda" else []
-    shown = {str(number): name.strip() for number, name in enumerate(filter(None, visible))}
-    return [f"{accelerator.type}:{shown.get(number, number)}" for number in numbers]
+    if hardware.devices.startswith("cpu") or accelerator is None or os.environ.get("ACCELERATE_USE_CPU") == "true":
+        return [torch.device("cpu")]
+    together = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    if together == 1 and ":" in hardware.devices:
+        return [torch.device(hardware.devices)]
+    return [torch.device(accelerator.type, number) for number in range(together)]
+
+
+def _name_in_queue(device: torch.device) -> str:
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if device.type == "cuda" else []
+    shown = dict(enumerate(filter(None, map(str.strip, visible))))
+    return "cpu" if device.type == "cpu" else f"{device.type}:{shown.get(device.index, device.index)}"
+
+
+def _makers_names(devices: list[torch.device]) -> list[str]:
+    known = {str(device): device.name for device in list_devices()}
+    return [known.get(str(device), str(device)) for device in devices]
 
 
 def _told(devices: list[str], members: Company | None) -> str:

@@ -144,6 +144,8 @@ def record_of(progress: Progress) -> Record:
         record |= {"complete": True}
         if progress.split == "valid":
             record |= {"score": progress.score, "best": progress.best}
+    if progress.took:
+        record |= {"took": {name: round(value, 6) for name, value in progress.took._asdict().items()}}
     return record | ({"notes": progress.notes} if progress.notes else {})
 
 

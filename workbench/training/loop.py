@@ -21,7 +21,7 @@ from workbench.training.hardware import Hardware
 from workbench.training.learner import Learner
 from workbench.training.order import Order, Step
 from workbench.training.passes import Pass
-from workbench.training.progress import Clock, Progress
+from workbench.training.progress import Clock, Progress, Took, Waited
 from workbench.training.reports import LossNotFiniteError, Reports
 from workbench.training.schedules import Schedule
 from workbench.training.score import create_score
@@ -148,17 +148,18 @@ class Trainer:
                 return
 
     def _train_step(self, step: Step, batches: Iterator) -> Progress:
-        started = perf_counter()
+        started, waited = perf_counter(), Waited(batches)
         self.hardware.seed(self.config.seed, self.course.position.step)
         rate = self._learning_rate()
-        of_step = self._guarded(self.learner.gradients, batches, len(step.batches), step.pictures)
+        of_step = self._guarded(self.learner.gradients, waited, len(step.batches), step.pictures)
         self.reports.add(of_step.mean_losses(), [int(number) for batch in step.batches for number in batch])
         losses, notes = self._report(list(of_step.losses), rate)
         self._guarded(self.learner.update, rate)
         self.epoch_pass.add_pass(of_step)
         self.course.take_step(step.pictures)
-        self._clock.add(step.pictures, perf_counter() - started)
-        return self._progress("train", rate, losses=losses, notes=notes)
+        self._clock.add(Took(1, step.pictures, perf_counter() - started, waited.seconds))
+        took = self._clock.report() if losses else None
+        return self._progress("train", rate, losses=losses, notes=notes, took=took)
 
     def _report(self, names: list[str], rate: float) -> tuple[dict[str, float], tuple[str, ...]]:
         """The mean losses since the last report, if one is due; read before the weights follow them."""

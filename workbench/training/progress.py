@@ -2,8 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Literal
+from time import perf_counter
+from typing import Any, Literal, NamedTuple
+
+
+class Took(NamedTuple):
+    """What steps took, in the process that tells."""
+
+    steps: int = 0
+    pictures: int = 0
+    """Of all processes."""
+    seconds: float = 0.0
+    loading: float = 0.0
+    """Of these, in which it waited for pictures."""
+
+    def and_of(self, other: Took) -> Took:
+        """Both together."""
+        return Took(
+            self.steps + other.steps,
+            self.pictures + other.pictures,
+            self.seconds + other.seconds,
+            self.loading + other.loading,
+        )
+
+
+NOTHING = Took()
 
 
 @dataclass(frozen=True)
@@ -39,6 +64,8 @@ class Progress:
     """Sentences about what looks wrong."""
     images_per_second: float = field(default=0.0, compare=False)
     """Of this epoch, by training alone; 0 until the sixth step since the start."""
+    took: Took | None = field(default=None, compare=False)
+    """Of a step with numbers: what it and those since the last report took."""
 
 
 @dataclass
@@ -48,19 +75,46 @@ class Clock:
     steps: int = 0
     pictures: int = 0
     seconds: float = 0.0
+    since_report: Took = NOTHING
 
     def begin_epoch(self) -> None:
         """Forget the last epoch."""
         self.pictures, self.seconds = 0, 0.0
 
-    def add(self, pictures: int, seconds: float) -> None:
+    def add(self, step: Took) -> None:
         """One step."""
         self.steps += 1
+        self.since_report = self.since_report.and_of(step)
         if self.steps > 5:
-            self.pictures += pictures
-            self.seconds += seconds
+            self.pictures += step.pictures
+            self.seconds += step.seconds
+
+    def report(self) -> Took:
+        """The steps since it was asked before."""
+        told, self.since_report = self.since_report, NOTHING
+        return told
 
     @property
     def rate(self) -> float:
         """0 while nothing is known."""
         return self.pictures / self.seconds if self.seconds else 0.0
+
+
+class Waited:
+    """Things one after the other, and the seconds in which they were waited for."""
+
+    def __init__(self, things: Iterable[Any]) -> None:
+        self._things = things
+        self.seconds = 0.0
+
+    def __iter__(self) -> Iterator[Any]:
+        things = iter(self._things)
+        while True:
+            asked = perf_counter()
+            try:
+                thing = next(things)
+            except StopIteration:
+                return
+            finally:
+                self.seconds += perf_counter() - asked
+            yield thing
