@@ -66,7 +66,8 @@ def frame(page):
 def drawn(page, layer, viewer=0):
     """Which pixels of a layer are not clear, [h, w]."""
     found = page.evaluate(
-        """([layer, viewer]) => {
+        """async ([layer, viewer]) => {
+          await new Promise((painted) => requestAnimationFrame(() => requestAnimationFrame(painted)));
           const canvas = document.querySelectorAll("." + layer)[viewer];
           const { data, width } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
           return { width, alpha: Array.from(data).filter((_, place) => place % 4 === 3) };
@@ -96,8 +97,8 @@ def predicted(runs):
     explorer = Explorer(runs)
     key = explorer.list_pictures({"run": "gated"})["validation"][0]
     question = {"source": "validation", "key": key, "run": "gated"}
-    _, result = explorer._result({"run": "gated", "checkpoint": "best", "picture": question})
-    return result.prediction
+    with explorer._result({"run": "gated", "checkpoint": "best", "picture": question}) as result:
+        return result.prediction
 
 
 def test_it_shows_something_real_at_once(page, runs):
@@ -139,7 +140,7 @@ def test_attention_is_on_its_true_scale_unless_rescaled(page, runs):
     gate = predicted(runs).attention["stride_1"]
     frame(page).press("a")
     told = page.locator(".range")
-    low, high = re.search(r"dark 0, light 1, values here ([\d.e-]+) to ([\d.e-]+)\.", told.inner_text()).groups()
+    low, high = re.search(r"dark 0, light 1; values here ([\d.e-]+) to ([\d.e-]+)\.", told.inner_text()).groups()
     assert [float(low), float(high)] == pytest.approx([gate.min(), gate.max()], rel=0.01)
     colours_seen = """() => {
       const { data } = document.querySelector("canvas.map").getContext("2d").getImageData(0, 0, 32, 32);
@@ -222,7 +223,7 @@ def test_gates_are_opened_and_shuffled(page):
 
 
 def test_two_runs_side_by_side_show_the_same_part(page):
-    page.get_by_label("Beside it").select_option(json.dumps(["plain", "best"], separators=(",", ":")))
+    page.get_by_label("Compare with").select_option(json.dumps(["plain", "best"], separators=(",", ":")))
     page.locator("figcaption").nth(1).get_by_text("plain best").wait_for()
     settled(page)
     frame(page).press("+")
@@ -231,7 +232,7 @@ def test_two_runs_side_by_side_show_the_same_part(page):
     assert stages[0]["width"] == pytest.approx(stages[1]["width"], abs=1)
     assert stages[0]["x"] - frames[0]["x"] == pytest.approx(stages[1]["x"] - frames[1]["x"], abs=1)
     assert (drawn(page, "mask", 0) != drawn(page, "mask", 1)).any()
-    page.get_by_label("Beside it").select_option("")
+    page.get_by_label("Compare with").select_option("")
     page.locator("figure").nth(1).wait_for(state="hidden")
 
 

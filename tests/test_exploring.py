@@ -24,8 +24,7 @@ from workbench.inference.gate_effects import gate_effects
 from workbench.inference.predictor import Predictor
 from workbench.models import load_model
 from workbench.runs.checkpoints import load_checkpoint
-from workbench.runs.exploring import Explorer
-from workbench.runs.exploring import explorer as module
+from workbench.runs.exploring import Explorer, turns
 from workbench.runs.exploring.kept import Kept
 from workbench.runs.exploring.pictures import Chosen
 from workbench.runs.exploring.uploads import Uploads, safe_name
@@ -53,6 +52,11 @@ def array_of(explorer, asked):
     picture = asked["picture"]
     shown = explorer.pictures.find(Chosen(picture["source"], picture["key"], 0, picture.get("run", "")))
     return shown.picture.array, shown.truth
+
+
+def result_of(explorer, asked):
+    with explorer._result(asked) as result:
+        return result
 
 
 def test_runs_are_listed_with_what_can_be_looked_at(runs, explorer):
@@ -130,14 +134,18 @@ def test_a_pixel_and_a_class_are_explained_as_by_the_package(runs, explorer, mod
     model, (array, _) = load_model(runs / mode / "checkpoints" / "best.safetensors"), array_of(explorer, asked)
     at_pixel = explorer.explain(asked | {"row": 9, "column": 20})
     expected = attribute(model, array, region=(9, 20))
-    assert (at_pixel["target"], at_pixel["layer"]) == (expected.target, expected.layer)
+    assert at_pixel["target"] == expected.target
+    assert expected.layer in at_pixel["map"]["about"]
     low, high = at_pixel["map"]["low"], at_pixel["map"]["high"]
     read = low + pixels(at_pixel["map"]["plane"]) / 255 * (high - low)
     np.testing.assert_allclose(read, expected.normalised, atol=0.02)
     assert at_pixel["probabilities"][0]["value"] == pytest.approx(
-        explorer._result(asked)[1].prediction.probabilities[0, 9, 20].item()
+        result_of(explorer, asked).prediction.probabilities[0, 9, 20].item()
     )
-    assert explorer.explain(asked)["target"] == attribute(model, array).target
+    target = attribute(model, array).target
+    of_class = explorer.explain(asked | {"target": target})
+    assert of_class["target"] == target
+    assert of_class["map"]["plane"] != at_pixel["map"]["plane"]
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -180,7 +188,7 @@ def test_files_to_take_away(explorer, format, ending, start):
 
 def test_a_taken_mask_has_the_threshold_that_was_seen(explorer):
     asked = question(explorer, "binary", format="label")
-    probability = explorer._result(asked)[1].prediction.probabilities[0]
+    probability = result_of(explorer, asked).prediction.probabilities[0]
     for threshold in (0.05, float(probability.mean()), 0.95):
         from PIL import Image
 
@@ -340,15 +348,36 @@ def test_what_cannot_be_asked_is_a_sentence(explorer, way, more, sentence):
 
 
 def test_what_is_too_large_to_look_into_is_told(explorer, monkeypatch):
-    monkeypatch.setattr("workbench.inference.calculation.WHOLE_PIXELS", 100)
+    monkeypatch.setattr("workbench.runs.exploring.results.WHOLE_PIXELS", 100)
     with pytest.raises(UserError, match="cut a part out"):
-        explorer.explain(question(explorer, "binary", row=0, column=0))
+        explorer.explain(question(explorer, "binary", target="shape"))
+    at_pixel = explorer.explain(question(explorer, "binary", row=0, column=0))
+    assert at_pixel["map"] is None
+    assert "cut a part out" in at_pixel["told"]
+    assert len(at_pixel["probabilities"]) == 1
+
+
+def test_who_has_moved_on_lets_nobody_wait(explorer, monkeypatch):
+    asked = question(explorer, "binary", page="one", number=1)
+    explorer.predict(asked)
+    explorer.predict(asked | {"number": 3})
+    with pytest.raises(UserError, match="Something else was asked for"):
+        explorer.predict(asked | {"number": 2})
+    explorer.predict(asked | {"page": "two", "number": 2})
+
+    def moved_on(predictor, picture, progress):
+        explorer.turns._newest["one"] = 5
+        progress(1, 9)
+
+    monkeypatch.setattr(Predictor, "__call__", moved_on)
+    with pytest.raises(UserError, match="Something else was asked for"):
+        explorer.predict(question(explorer, "binary", place=3, page="one", number=4))
 
 
 def test_predictions_wait_for_each_other_and_not_for_ever(explorer, monkeypatch):
-    monkeypatch.setattr(module, "MOST_WAITING", 2)
+    monkeypatch.setattr(turns, "MOST_WAITING", 2)
     asked, answers = question(explorer, "binary"), []
-    explorer._turn.acquire()
+    explorer.turns._turn.acquire()
     threads = [threading.Thread(target=lambda: answers.append(explorer.predict(asked))) for _ in range(2)]
     for thread in threads:
         thread.start()
@@ -356,7 +385,7 @@ def test_predictions_wait_for_each_other_and_not_for_ever(explorer, monkeypatch)
         pass
     with pytest.raises(UserError, match="waiting already"):
         explorer.predict(asked)
-    explorer._turn.release()
+    explorer.turns._turn.release()
     for thread in threads:
         thread.join()
     assert len(answers) == 2

@@ -23,16 +23,7 @@ def create_explore_tab(settings: Settings) -> gr.Tab:
     with gr.Tab("Explore", id="explore") as tab:
         live_view(
             "explorer",
-            (
-                explorer.list_models,
-                explorer.list_pictures,
-                explorer.send_picture,
-                explorer.predict,
-                explorer.explain,
-                explorer.change_gate,
-                explorer.take_away,
-                explorer.progress,
-            ),
+            explorer.answers,
             colours=colours(),
             elem_id="explorer",
         )
@@ -49,9 +40,11 @@ def _create_endpoint(explorer: Explorer) -> None:
     ) -> tuple[dict[str, Any], list[str]]:
         if picture is None:
             raise UserError("Send a picture, with handle_file(path).")
+        from workbench.runs.exploring.results import one_file, summary
+
         found = explorer.prediction(run, checkpoint, Path(picture), int(slice_number), threshold)
         folder = Path(tempfile.mkdtemp(prefix="predicted-", dir=os.environ["GRADIO_TEMP_DIR"]))
-        return explorer.summary(found), [str(path) for path in explorer.files(found, folder)]
+        return summary(found), [str(one_file(found, name, folder)) for name in ("label", "overlay")]
 
     with gr.Group(visible=False):
         given = [

@@ -1,55 +1,57 @@
-// Parts of a page: elements with their attributes, and controls with their labels.
+// Controls with their labels.
 
-// make("button", { class: "plain", onclick: act }, "Act"); texts are never read as HTML.
-export function make(tag, attributes = {}, ...children) {
-  const element = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) {
-    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
-    else if (value === true) element.setAttribute(name, "");
-    else if (value !== false && value !== null && value !== undefined) element.setAttribute(name, value);
-  }
-  element.append(...children);
-  return element;
+import { make } from "./dom.js";
+
+export function button(text, act, properties = {}) {
+  return make("button", { type: "button", onclick: act, ...properties }, text);
 }
 
-export function button(text, act, attributes = {}) {
-  return make("button", { type: "button", onclick: act, ...attributes }, text);
-}
-
-// A slider from 0 to 1 that shows its value; `changed` is called while it moves.
+// A slider that shows its value; `changed` is called while it moves.
 export function slider(text, value, changed, { min = 0, max = 1, step = 0.01 } = {}) {
-  const shown = make("output", {}, value.toFixed(2));
-  const input = make("input", { type: "range", min, max, step, "aria-label": text });
-  input.value = value;
+  const written = (number) => Number(number).toFixed(step < 1 ? 2 : 0);
+  const shown = make("output", {}, written(value));
+  const input = make("input", { type: "range", min, max, step, value, "aria-label": text });
   input.addEventListener("input", () => {
-    shown.textContent = Number(input.value).toFixed(2);
+    shown.textContent = written(input.value);
     changed(Number(input.value));
   });
-  const element = make("label", { class: "slider" }, make("span", {}, text), input, shown);
+  const element = make("label", { className: "slider" }, make("span", {}, text), input, shown);
   return {
     element,
     input,
     set(to) {
       input.value = to;
-      shown.textContent = Number(to).toFixed(2);
+      shown.textContent = written(to);
     },
   };
 }
 
+// The same function, run once before the page is painted next, however often it is called until then.
+export function oncePainted(act) {
+  let due = false;
+  return () => {
+    if (due) return;
+    due = true;
+    requestAnimationFrame(() => {
+      due = false;
+      act();
+    });
+  };
+}
+
 export function switched(text, on, changed, title = "") {
-  const input = make("input", { type: "checkbox", "aria-label": text });
-  input.checked = on;
+  const input = make("input", { type: "checkbox", checked: on, "aria-label": text });
   input.addEventListener("change", () => changed(input.checked));
-  return { element: make("label", { class: "switch", title }, input, make("span", {}, text)), input };
+  return { element: make("label", { className: "switch", title }, input, make("span", {}, text)), input };
 }
 
 // A list to choose from; `options` are [value, text] pairs, or groups {title, options}.
 export function choice(text, changed) {
   const select = make("select", { "aria-label": text });
   select.addEventListener("change", () => changed(select.value));
-  const option = ([value, shown, disabled]) => make("option", { value, disabled }, shown);
+  const option = ([value, shown, disabled = false]) => make("option", { value, disabled }, shown);
   return {
-    element: make("label", { class: "choice" }, make("span", {}, text), select),
+    element: make("label", { className: "choice" }, make("span", {}, text), select),
     select,
     fill(options, chosen) {
       select.replaceChildren(

@@ -1,6 +1,7 @@
 // Pictures from the reader's own machine: chosen, dropped, pasted or taken with the camera; sent in pieces.
 
-import { button, make } from "./explorer_parts.js";
+import { make } from "./dom.js";
+import { button } from "./explorer_parts.js";
 
 // What Python knows of the file when it has all of it.
 export async function send(host, file, told) {
@@ -25,7 +26,7 @@ function base64(blob) {
 
 // Buttons to choose files and to use the camera; dropping on `root` and pasting work too. Returns them and a way to stop.
 export function inbox(root, taken, failed) {
-  const input = make("input", { type: "file", multiple: true, class: "hidden", "aria-label": "Pictures to send" });
+  const input = make("input", { type: "file", multiple: true, className: "hidden", "aria-label": "Pictures to send" });
   input.addEventListener("change", () => {
     taken([...input.files]);
     input.value = "";
@@ -47,7 +48,7 @@ export function inbox(root, taken, failed) {
   document.addEventListener("paste", pasted);
   const element = make(
     "div",
-    { class: "inbox" },
+    { className: "inbox" },
     input,
     button("Your picture", () => input.click(), {
       title: "PNG, JPEG, WebP, BMP, GIF, PNM, TIFF, DICOM or NIfTI; or drop files here, or paste one",
@@ -65,7 +66,7 @@ async function photograph(root, taken, failed) {
     failed("The browser gives no camera to this page: allow it, or choose a file.");
     return;
   }
-  const video = make("video", { autoplay: true, playsinline: true, muted: true });
+  const video = make("video", { autoplay: true, playsInline: true, muted: true });
   video.srcObject = stream;
   const close = () => {
     stream.getTracks().forEach((track) => track.stop());
@@ -79,9 +80,9 @@ async function photograph(root, taken, failed) {
   };
   const dialog = make(
     "div",
-    { class: "camera", role: "dialog", "aria-label": "Camera" },
+    { className: "camera", role: "dialog", "aria-label": "Camera" },
     video,
-    make("div", { class: "row" }, button("Take the picture", shoot), button("Cancel", close)),
+    make("div", { className: "row" }, button("Take the picture", shoot), button("Cancel", close)),
   );
   root.prepend(dialog);
 }

@@ -1,7 +1,7 @@
 // One picture under its layers. Several viewers may share one `look`, and so show the same part at the same zoom.
 
+import { make } from "./dom.js";
 import { fill, levels, loaded, masks, outline, packed, paint, rgb, valueAt } from "./explorer_planes.js";
-import { make } from "./explorer_parts.js";
 
 const LAYERS = ["mask", "map", "truth", "lines", "changes"];
 const CLEAREST = 40; // of zoom
@@ -30,16 +30,16 @@ export class Look {
 }
 
 export class Viewer {
-  // `acts` are called with what the hand did: looked(), picked(viewer, row, column), hovered(viewer, text), key(event).
+  // `acts` are called with what the hand did: looked(), picked(row, column), hovered(text), key(event, viewer).
   constructor(settings, look, colours, acts) {
     Object.assign(this, { settings, look, colours, acts, shown: null, extra: {} });
-    this.base = make("img", { alt: "", draggable: "false" });
-    this.canvas = Object.fromEntries(LAYERS.map((name) => [name, make("canvas", { class: name })]));
-    this.cross = make("div", { class: "cross", hidden: true });
-    this.stage = make("div", { class: "stage" }, this.base, ...Object.values(this.canvas), this.cross);
+    this.base = make("img", { alt: "", draggable: false });
+    this.canvas = Object.fromEntries(LAYERS.map((name) => [name, make("canvas", { className: name })]));
+    this.cross = make("div", { className: "cross", hidden: true });
+    this.stage = make("div", { className: "stage" }, this.base, ...Object.values(this.canvas), this.cross);
     this.frame = make(
       "div",
-      { class: "frame", tabindex: 0, role: "application", "aria-label": "Viewer" },
+      { className: "frame", tabIndex: 0, role: "application", "aria-label": "Viewer" },
       this.stage,
     );
     this.caption = make("figcaption");
@@ -130,13 +130,13 @@ export class Viewer {
   // The map that the settings name, where this model has it.
   map(key = this.settings.map) {
     if (!this.shown || !key) return null;
-    if (key === "cam") return this.extra.cam ?? null;
+    if (key.startsWith("cam")) return this.extra.cam ?? null;
     if (key.startsWith("probability:")) return this.shown.planes[key.slice(12)] ?? null;
     return this.shown.maps.find((map) => map.key === key) ?? null;
   }
 
   async explain(answer) {
-    this.extra.cam = await decoded(answer.map);
+    this.extra.cam = answer.map && (await decoded(answer.map));
     this.drawMap();
   }
 
@@ -176,6 +176,13 @@ export class Viewer {
     ];
   }
 
+  // The pixel in the middle of what is seen.
+  middle() {
+    const { width, height } = this.shown;
+    const whole = (share, of) => Math.min(Math.floor(share * of), of - 1);
+    return { row: whole(this.look.y, height), column: whole(this.look.x, width) };
+  }
+
   mark(row, column) {
     this.cross.hidden = false;
     this.cross.style.left = `${(100 * (column + 0.5)) / this.shown.width}%`;
@@ -212,7 +219,7 @@ export class Viewer {
       const before = hands.get(event.pointerId);
       if (!before) {
         const shares = this.shares(event);
-        this.acts.hovered(this, inside(shares) ? this.words(...shares) : "");
+        this.acts.hovered(inside(shares) ? this.words(...shares) : "");
         return;
       }
       if (hands.size === 2) {
@@ -234,10 +241,10 @@ export class Viewer {
         const was = hands.delete(event.pointerId);
         const [x, y] = this.shown ? this.shares(event) : [-1, -1];
         if (!was || name === "pointercancel" || moved > CLICK || !inside([x, y])) return;
-        this.acts.picked(this, Math.floor(y * this.shown.height), Math.floor(x * this.shown.width));
+        this.acts.picked(Math.floor(y * this.shown.height), Math.floor(x * this.shown.width));
       });
     }
-    this.frame.addEventListener("pointerleave", () => this.acts.hovered(this, ""));
+    this.frame.addEventListener("pointerleave", () => this.acts.hovered(""));
     this.frame.addEventListener(
       "wheel",
       (event) => {

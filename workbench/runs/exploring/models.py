@@ -27,7 +27,8 @@ class Loaded(NamedTuple):
     model: SegmentationModel
     """As it was trained: to change gates, and for gradients."""
     predictor: Predictor
-    about: str
+    name: str
+    """Of the run, the checkpoint and its epoch or step."""
 
 
 class Models:
@@ -60,7 +61,7 @@ class Models:
             raise UserError(f"{name} has no last state: choose its best model.")
         facts = path.stat()
         key = (name, checkpoint, facts.st_mtime_ns, facts.st_ino)
-        return self._kept.get(key, lambda: _ready(key, CHECKPOINTS[checkpoint](run), _about(run, checkpoint)))
+        return self._kept.get(key, lambda: _ready(key, run, checkpoint))
 
 
 def _told(run: Run) -> dict[str, Any]:
@@ -107,10 +108,11 @@ def _last(run: Run) -> SegmentationModel:
 CHECKPOINTS: dict[str, Callable[[Run], SegmentationModel]] = {"best": _best, "last": _last}
 
 
-def _ready(key: Hashable, model: SegmentationModel, about: str) -> Loaded:
+def _ready(key: Hashable, run: Run, checkpoint: str) -> Loaded:
     from workbench.inference.backend import find_device
     from workbench.inference.predictor import Predictor
 
     device = find_device("auto")
-    model = model.to(device)
-    return Loaded(key, model, Predictor(model, device=str(device)), about)
+    model = CHECKPOINTS[checkpoint](run).to(device)
+    name = f"{run.name} {checkpoint} ({_about(run, checkpoint)})"
+    return Loaded(key, model, Predictor(model, device=str(device)), name)
