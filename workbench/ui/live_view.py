@@ -18,8 +18,8 @@ import("%s").then(({ mount }) => {
     get: (name) => props[name],
     watch: (name, changed) => watch(name, changed),
     ask: async (name, question) => {
-      const answer = await server[name](question ?? {});
-      if (answer === undefined) throw new Error("The app does not answer.");
+      const answer = await server[name](question ?? {}).catch(() => undefined);
+      if (answer === undefined) throw new Error("The app does not answer; waiting for it to come back.");
       if (answer !== null && answer.error) throw new Error(answer.error);
       return answer;
     },

@@ -2,7 +2,7 @@
 
 import { make } from "./dom.js";
 import { plotly } from "./plotly.js";
-import { poll, sentence } from "./poll.js";
+import { poll } from "./poll.js";
 
 const MOST_POINTS = 4000; // of one line; then it is asked for anew, thinned by those who hold all of it
 const COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f5f9f", "#5b6b7b"];
@@ -109,7 +109,7 @@ export function mount(element, host) {
   }
 
   const polling = poll(element, () => (quiet > 10 ? 3 : 1), step, (error) => {
-    if (error) notice.textContent = sentence(error);
+    if (error) notice.textContent = error.message;
     else if (lines.size) notice.textContent = "";
   });
   host.watch("run", polling.now);

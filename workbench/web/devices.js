@@ -1,7 +1,7 @@
 // What the devices do now and did in the last minutes, in a line that folds on narrow screens.
 
 import { make, number } from "./dom.js";
-import { poll, sentence } from "./poll.js";
+import { poll } from "./poll.js";
 
 const KEPT = 120; // moments of a history
 const NARROW = 700; // pixels
@@ -53,7 +53,7 @@ export function mount(element, host) {
 
   const polling = poll(element, () => 2, step, (error) => {
     box.classList.toggle("silent", Boolean(error));
-    if (error) summary.textContent = sentence(error);
+    if (error) summary.textContent = error.message;
   });
   return () => {
     polling.stop();

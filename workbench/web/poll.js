@@ -51,8 +51,3 @@ export function poll(element, seconds, step, failed) {
     },
   };
 }
-
-/** One sentence for a request that failed; what a browser says of a server that is gone helps nobody. */
-export function sentence(error) {
-  return /fetch|network|json/i.test(error.message) ? "The app does not answer; waiting for it to come back." : error.message;
-}

@@ -1,7 +1,7 @@
 // What the model makes of the same few pictures, epoch after epoch: picture, truth, prediction and attention.
 
 import { make } from "./dom.js";
-import { poll, sentence } from "./poll.js";
+import { poll } from "./poll.js";
 
 const KEPT = 60; // epochs that are not asked for again
 
@@ -94,7 +94,7 @@ export function mount(element, host) {
   }
 
   const failed = (error) => {
-    if (error) notice.textContent = sentence(error);
+    if (error) notice.textContent = error.message;
     else if (epochs.length) notice.textContent = "";
   };
   const polling = poll(element, () => 3, step, failed);

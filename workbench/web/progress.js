@@ -1,7 +1,7 @@
 // How a run is: state, progress, figures, what went wrong and what to do, and the end of its log.
 
 import { duration, make, number } from "./dom.js";
-import { poll, sentence } from "./poll.js";
+import { poll } from "./poll.js";
 
 export function mount(element, host) {
   const state = make("span", { className: "state" });
@@ -73,7 +73,7 @@ export function mount(element, host) {
     if (!error) return;
     mark = "";
     problem.hidden = false;
-    problem.textContent = sentence(error);
+    problem.textContent = error.message;
   }
 
   const polling = poll(element, () => (atWork ? 1 : 3), step, failed);
