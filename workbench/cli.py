@@ -26,6 +26,7 @@ from workbench.commands import (
     models,
     predict,
     runs,
+    shootout,
     train,
 )
 from workbench.commands.knobs import as_knobs, list_of_knobs, takes_knobs
@@ -43,6 +44,7 @@ COMMANDS: Mapping[str, Callable[..., None]] = {
     "evaluate": evaluate.evaluate,
     "predict": predict.predict,
     "compare": compare.compare,
+    "shootout": shootout.shootout,
     "attention": attention.attention,
     "attention film": attention.film,
     "attribute": attention.attribute,

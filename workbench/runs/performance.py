@@ -67,13 +67,13 @@ def performance_config(config: RunConfig, epochs: int | None = None) -> RunConfi
 
 def is_enough(run: Run) -> bool:
     """Whether a measurement has taken long enough to be stopped."""
-    counted = _counted(run.records())
+    counted = counted_steps(run.records())
     return len(counted) >= STEPS and sum(record["took"]["seconds"] for record in counted) >= SECONDS
 
 
 def performance_of(run: Run) -> Performance:
     """Of a run whose every step's losses were read. Steps with fewer pictures than others do not count."""
-    counted = _counted(run.records())
+    counted = counted_steps(run.records())
     if not counted:
         raise UserError(
             f"{run.name} has no more than {WARM_UP} whole steps to measure, of which the first {WARM_UP} do not count: "
@@ -103,7 +103,7 @@ def performance_of(run: Run) -> Performance:
     )
 
 
-def _counted(records: list[Record]) -> list[Record]:
+def counted_steps(records: list[Record]) -> list[Record]:
     """Whole steps, each with its own record, without those for warming up."""
     steps = [record for record in records if record.get("took", {}).get("steps") == 1][WARM_UP:]
     most = max((record["took"]["pictures"] for record in steps), default=0)
