@@ -365,6 +365,19 @@ def test_programs_predict_too(url, runs, tmp_path):
             client.predict(*arguments, api_name="/predict")
 
 
+def test_the_readme_s_program_runs(url, runs, root, tmp_path, monkeypatch):
+    (code,) = re.findall(
+        r"```py\n(from gradio_client.*?handle_file.*?)```", (root / "README.md").read_text(), re.DOTALL
+    )
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "cells.png").write_bytes(by_pillow(colours(), "PNG"))
+    names = {}
+    exec(code.replace("http://127.0.0.1:7860", url).replace('run="demo"', 'run="gated"'), names)
+    assert names["measured"]["name"] == "cells"
+    assert names["label"].endswith("cells_label.png")
+    assert names["overlay"].endswith("cells_overlay.png")
+
+
 def test_programs_cannot_name_a_file_of_the_server(url, tmp_path, runs):
     secret = Run.open(runs / "gated").folder / "config.yaml"
     picture = tmp_path / "private.png"

@@ -73,7 +73,7 @@ def maps_of(prediction: Prediction, size: Size) -> list[Json]:
     entropy = {
         "key": UNCERTAINTY,
         "name": "Uncertainty",
-        "about": "entropy of the probabilities: 0 sure, 1 all alike",
+        "about": "Entropy of the probabilities: 0 sure, 1 all alike",
         **ranged_plane(prediction.entropy, size),
     }
     gates = [
@@ -81,7 +81,7 @@ def maps_of(prediction: Prediction, size: Size) -> list[Json]:
             "key": f"gate:{name}",
             "name": f"Gate {name}",
             "gate": name,
-            "about": "attention: 0 lets nothing through, 1 everything; "
+            "about": "Attention: 0 lets nothing through, 1 everything; "
             f"a map of {cells.shape[1]}x{cells.shape[0]} cells",
             **ranged_plane(prediction.attention[name], size),
         }
