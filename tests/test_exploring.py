@@ -1,6 +1,7 @@
 """What a viewer asks of runs and pictures: answers that are those of the package, and sentences for what cannot be."""
 
 import base64
+import errno
 import io
 import json
 import os
@@ -290,6 +291,22 @@ def test_only_so_many_files_are_kept_and_none_outlives_the_process(monkeypatch):
     assert folder.is_file()
     del uploads
     assert not folder.exists()
+
+
+def test_a_full_disk_is_told(explorer, monkeypatch):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    key = explorer.send_picture({"name": "picture.png", "size": 3})["key"]
+    asked = question(explorer, "binary", format="label")
+    explorer.predict(asked)
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", full)
+        with pytest.raises(UserError, match="is full: make room"):
+            explorer.send_picture({"key": key, "data": "AAAA"})
+    monkeypatch.setattr("tempfile.mkdtemp", full)
+    with pytest.raises(UserError, match="is full: make room"):
+        explorer.take_away(asked)
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from workbench.runs.exploring.pictures import Chosen, Pictures, drawn_names
 from workbench.runs.exploring.questions import number_of, text_of, threshold_of
 from workbench.runs.exploring.turns import Turns
 from workbench.runs.exploring.uploads import LIMITS, Uploads, named_by_user, safe_name
+from workbench.runs.files import full_disk_told
 
 if TYPE_CHECKING:
     from workbench.inference.prediction import Prediction
@@ -117,7 +118,7 @@ class Explorer:
 
         with self._result(question) as result:
             prediction = at_threshold(result.prediction, threshold_of(question))
-        with tempfile.TemporaryDirectory(prefix="workbench-") as folder:
+        with full_disk_told(Path(tempfile.gettempdir())), tempfile.TemporaryDirectory(prefix="workbench-") as folder:
             path = one_file(prediction, text_of(question, "format"), Path(folder))
             return {"name": path.name, "data": base64.b64encode(path.read_bytes()).decode()}
 

@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from workbench.data.reading import Facts, Limits, read_facts
 from workbench.errors import UserError
+from workbench.runs.files import full_disk_told
 
 LIMITS = Limits.upload()
 MOST_FILES = 50
@@ -45,7 +46,7 @@ class Uploads:
         if not 0 < size <= self.limits.bytes:
             told = "is empty" if size < 1 else f"has {size / 1e6:.0f} MB, over the limit of {self._most}"
             raise UserError(f"{name} {told}; choose another picture, or make it smaller first.")
-        with self._lock:
+        with self._lock, full_disk_told(Path(tempfile.gettempdir())):
             self._folder = self._folder or tempfile.TemporaryDirectory(prefix="workbench-pictures-")
             key = secrets.token_urlsafe(16)
             path = Path(self._folder.name, key, safe_name(name))
@@ -68,7 +69,7 @@ class Uploads:
             if here > upload.bytes:
                 self._drop(key)
                 raise UserError(f"{upload.path.name} is larger than was told: send it again.")
-            with upload.path.open("ab") as file:
+            with full_disk_told(upload.path.parent.parent), upload.path.open("ab") as file:
                 file.write(data)
         return here == upload.bytes
 
