@@ -1,5 +1,6 @@
 """The Explore tab as its user sees it, in a browser, and as a program asks it."""
 
+import base64
 import http.client
 import json
 import re
@@ -16,6 +17,8 @@ from pictures import by_pillow, by_tifffile, colours
 from PIL import Image
 
 from workbench.inference.predictor import Predictor
+from workbench.overlays import palette
+from workbench.runs.exploring.uploads import Uploads
 from workbench.runs.run import Run
 from workbench.ui.app import create_app
 from workbench.ui.explore_tab import create_explore_tab
@@ -28,6 +31,8 @@ KEYS = {"m": "Mask", "c": "Contours", "t": "True mask, in white"}
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs")
+    for mode in ("multiclass", "multilabel"):
+        trained_run(folder, mode, mode, training__epochs=4)
     trained_run(folder, "plain", model__name="unet")
     trained_run(folder, "gated", training__epochs=4)
     return folder
@@ -63,18 +68,23 @@ def frame(page):
     return page.locator(".frame").first
 
 
-def drawn(page, layer, viewer=0):
-    """Which pixels of a layer are not clear, [h, w]."""
+def pixels_of(page, layer, viewer=0):
+    """A layer as it is drawn: [h, w, RGBA]."""
     found = page.evaluate(
         """async ([layer, viewer]) => {
           await new Promise((painted) => requestAnimationFrame(() => requestAnimationFrame(painted)));
           const canvas = document.querySelectorAll("." + layer)[viewer];
           const { data, width } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
-          return { width, alpha: Array.from(data).filter((_, place) => place % 4 === 3) };
+          return { width, data: Array.from(data) };
         }""",
         [layer, viewer],
     )
-    return np.array(found["alpha"]).reshape(-1, found["width"]) > 0
+    return np.array(found["data"]).reshape(-1, found["width"], 4)
+
+
+def drawn(page, layer, viewer=0):
+    """Which pixels of a layer are not clear, [h, w]."""
+    return pixels_of(page, layer, viewer)[..., 3] > 0
 
 
 def slide(page, name, value):
@@ -90,14 +100,14 @@ def requests_of(page):
     return found
 
 
-def predicted(runs):
-    """Of the first validation picture by the gated run."""
+def predicted(runs, run="gated"):
+    """Of the first validation picture, by the run's best model."""
     from workbench.runs.exploring.explorer import Explorer
 
     explorer = Explorer(runs)
-    key = explorer.list_pictures({"run": "gated"})["validation"][0]
-    question = {"source": "validation", "key": key, "run": "gated"}
-    with explorer._result({"run": "gated", "checkpoint": "best", "picture": question}) as result:
+    key = explorer.list_pictures({"run": run})["validation"][0]
+    picture = {"source": "validation", "key": key, "run": run}
+    with explorer._result({"run": run, "checkpoint": "best", "picture": picture}) as result:
         return result.prediction
 
 
@@ -134,6 +144,37 @@ def test_sliders_and_keys_ask_nobody(page, runs):
     page.mouse.move(400, 400)
     page.mouse.wheel(0, -200)
     assert asked == []
+
+
+@pytest.mark.parametrize("mode", ["multiclass", "multilabel"])
+def test_several_classes_have_their_colours_and_can_be_left_out(page, runs, mode):
+    prediction = predicted(runs, mode)
+    page.get_by_label("Run", exact=True).select_option(mode)
+    page.locator("figcaption").first.get_by_text(f"{mode} best").wait_for()
+    settled(page)
+    of_class = palette(prediction.task)
+
+    def expected(numbers):
+        seen = np.zeros((32, 32, 3), np.uint8)
+        for number in numbers:
+            where = prediction.labels[number] if mode == "multilabel" else prediction.labels == number
+            seen[where > 0] = of_class[number]
+        return seen
+
+    ids = list(prediction.task.foreground)
+    shown = pixels_of(page, "mask")
+    np.testing.assert_array_equal(shown[..., :3], expected(ids))
+    assert page.locator(".legend button").all_inner_texts() == list(prediction.task.foreground.values())
+    assert page.get_by_label("Threshold", exact=True).is_visible() == (mode == "multilabel")
+    frame(page).press("1")
+    np.testing.assert_array_equal(pixels_of(page, "mask")[..., :3], expected(ids[1:]))
+    frame(page).press("1")
+    page.locator(".legend button").nth(1).hover()
+    alpha = pixels_of(page, "mask")[..., 3]
+    where = prediction.labels[ids[1]] if mode == "multilabel" else prediction.labels == ids[1]
+    faint = (shown[..., 3] > 0) & (shown[..., :3] != of_class[ids[1]]).any(2)
+    assert (alpha[faint] == 40).all()
+    assert (alpha[(where > 0) & ~faint] == 255).all()
 
 
 def test_attention_is_on_its_true_scale_unless_rescaled(page, runs):
@@ -376,6 +417,34 @@ def test_the_readme_s_program_runs(url, runs, root, tmp_path, monkeypatch):
     assert names["measured"]["name"] == "cells"
     assert names["label"].endswith("cells_label.png")
     assert names["overlay"].endswith("cells_overlay.png")
+
+
+def test_sent_files_are_not_served(url):
+    uploads = Uploads()
+    key = uploads.begin("page.html", 6)
+    uploads.append(key, base64.b64encode(b"<html>").decode())
+    address = urlsplit(url)
+    connection = http.client.HTTPConnection(address.hostname, address.port, timeout=30)
+    connection.request("GET", f"/gradio_api/file={uploads.path(key)}")
+    answer = connection.getresponse()
+    assert answer.status in (403, 404)
+    assert b"<html>" not in answer.read()
+    connection.close()
+
+
+def test_without_the_password_nothing_is_answered(runs):
+    app = open_app(runs)
+    try:
+        address = urlsplit(launch(app, password="open sesame"))
+        view = next(block for block in app.blocks.values() if getattr(block, "elem_id", None) == "explorer")
+        question = {"component_id": view._id, "fn_name": "list_models", "data": {}, "session_hash": "mine"}
+        connection = http.client.HTTPConnection(address.hostname, address.port, timeout=30)
+        headers = {"Content-Type": "application/json"}
+        connection.request("POST", "/gradio_api/component_server", json.dumps(question), headers)
+        assert connection.getresponse().status == 401
+        connection.close()
+    finally:
+        app.close(verbose=False)
 
 
 def test_programs_cannot_name_a_file_of_the_server(url, tmp_path, runs):
