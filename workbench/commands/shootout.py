@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -44,9 +45,12 @@ def shootout(
     contest = Shootout.open(out, presets, seeds, budget, changes)
     for preset in presets:
         trial = contest.trial(preset)
-        if trial is not None and not is_done(trial) and not is_enough(trial):
+        if trial is None:
+            continue
+        enough = partial(is_enough, trial, contest.seconds_of_trial)
+        if not is_done(trial) and not enough():
             print(f"How long an epoch of {preset} takes:")
-            _train(trial, lambda trial=trial: is_enough(trial))  # type: ignore[misc]
+            _train(trial, enough)
     for number, (_, run) in enumerate(contest.all_runs(), start=1):
         if not is_done(run):
             print(f"Run {number} of {seeds * len(presets)}: {run.name}")

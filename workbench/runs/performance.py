@@ -65,10 +65,10 @@ def performance_config(config: RunConfig, epochs: int | None = None) -> RunConfi
     return override(config, changes | {"training.early_stopping": None})
 
 
-def is_enough(run: Run) -> bool:
+def is_enough(run: Run, seconds: float = SECONDS) -> bool:
     """Whether a measurement has taken long enough to be stopped."""
     counted = counted_steps(run.records())
-    return len(counted) >= STEPS and sum(record["took"]["seconds"] for record in counted) >= SECONDS
+    return len(counted) >= STEPS and sum(record["took"]["seconds"] for record in counted) >= seconds
 
 
 def performance_of(run: Run) -> Performance:

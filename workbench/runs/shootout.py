@@ -19,7 +19,7 @@ from workbench.errors import UserError
 from workbench.knobs import override
 from workbench.runs.changes import with_whole_paths
 from workbench.runs.files import read_json, write_json
-from workbench.runs.performance import counted_steps, performance_config
+from workbench.runs.performance import SECONDS, counted_steps, performance_config
 from workbench.runs.run import CONFIG, Run
 
 PLAN = "plan.json"
@@ -99,6 +99,11 @@ class Shootout:
         if Budget.parse(self.budget).in_epochs:
             return None
         return self._made(f"{_word(preset)}-trial", performance_config(self.configs[preset]))
+
+    @property
+    def seconds_of_trial(self) -> float:
+        """A tenth of the budget, and not more than a measurement takes."""
+        return min(SECONDS, Budget.parse(self.budget).amount / 10)
 
     def run(self, preset: str, seed: int) -> Run:
         """The run of a preset with a seed; the trial comes first."""

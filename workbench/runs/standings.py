@@ -156,7 +156,7 @@ def _conclusion(standings: Sequence[Standing], draws: Mapping[str, np.ndarray], 
     if open_:
         told = f"that {best.preset} is ahead of {', '.join(open_)} may be chance"
         parts.append(told[0].upper() + told[1:] if not parts else told)
-    more = " One seed says nothing about how much another one would change." if runs == 1 else ""
+    more = " Fewer than three seeds hardly tell how much another one would change." if runs < 3 else ""
     return f"{'; '.join(parts)} ({ground}, on this data and with this budget).{more}"
 
 
@@ -171,16 +171,18 @@ def save_standings(found: Standings, shootout: Shootout) -> None:
     parts = [
         f"<h1>{escape(' · '.join(shootout.presets))}</h1><p><strong>{escape(found.conclusion)}</strong></p>",
         *(f"<p>{escape(note)}</p>" for note in found.notes),
-        f"<p>Dice is the mean over the {found.pictures} {found.split} pictures at training size, over all seeds; its "
-        "interval holds the middle 95 % of draws of pictures and seeds. Data, split, budget "
+        f"<p>Dice is the mean over the {found.pictures} pictures of {found.split} at training size, over all seeds; "
+        "its interval holds the middle 95 % of draws of pictures and seeds. Data, split, budget "
         f"({escape(shootout.budget)} a run) and seeds ({shootout.seeds}) are the same for all; picture size, loss, "
         "optimizer and schedule are each preset's own, the schedule as long as the run.</p>",
         table(TITLES, [row_of(standing) for standing in found.standings]),
-        "<style>img { height: auto; }</style>" + image(picture[..., ::-1], "Dice against parameters, time and memory"),
+        image(picture[..., ::-1], "Dice against parameters, time and memory"),
     ]
-    write_whole(shootout.folder / PAGE, document("Shoot-out", "".join(parts)))
+    write_whole(shootout.folder / PAGE, document("Shoot-out", "".join(parts), STYLE))
     write_json(shootout.folder / RESULTS, _plain(found, shootout))
 
+
+STYLE = "body { max-width: 72rem; } img { height: auto; } td { white-space: nowrap; }"
 
 TITLES = ("Preset", "Model", "Dice", "By seed", "Epochs", "Parameters (M)", "Training (min)", "Memory (GiB)")
 
@@ -218,7 +220,7 @@ def _draw(found: Standings, path: Path) -> None:
                 colour = COLOURS[number % len(COLOURS)]
                 panel.errorbar(cost * scale, value, reach, fmt="o", capsize=4, color=colour, label=standing.preset)
         panel.set_xlabel(title)
-        panel.set_xlim(left=0)
+        panel.set_xlim(0, 1.12 * panel.dataLim.x1 if panel.has_data() else 1)
         panel.grid(alpha=0.3)
     panels[0].set_ylabel(f"Dice on {found.split}")
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=3, frameon=False)
