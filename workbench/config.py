@@ -322,10 +322,10 @@ def load_config(source: str | Path, overrides: Mapping[str, Any] | None = None) 
         config = RunConfig(**values)
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
-    return _with_options_that_fit(override(config, overrides or {}), config)
+    return with_options_that_fit(override(config, overrides or {}), config)
 
 
-def _with_options_that_fit(config: RunConfig, before: RunConfig) -> RunConfig:
+def with_options_that_fit(config: RunConfig, before: RunConfig) -> RunConfig:
     """How many shapes to draw and how large, as a file of knobs may say, has no meaning for other data than shapes."""
     if config.data.drawn or not before.data.drawn or config.data.options != before.data.options:
         return config

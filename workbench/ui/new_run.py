@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import gradio as gr
 
-from workbench.config import RunConfig, load_config, presets
+from workbench.config import RunConfig, load_config, presets, with_options_that_fit
 from workbench.data.folders import data_folders
 from workbench.errors import UserError, choices
 from workbench.knobs import override
@@ -99,7 +99,8 @@ def asked_by(settings: Settings, source: str, data: str, weights: str, name: str
         changes["data.path"] = _data_path(settings, data)
     if weights != AS_IT_IS:
         changes["model.weights"] = str(settings.run(weights).best_model)
-    return Asked(override(config_of(base, knobs), changes), named, base, name.strip())
+    config = config_of(base, knobs)
+    return Asked(with_options_that_fit(override(config, changes), config), named, base, name.strip())
 
 
 def _command(settings: Settings, *values: Any) -> str:
