@@ -31,8 +31,6 @@ KEYS = {"m": "Mask", "c": "Contours", "t": "True mask, in white"}
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs")
-    for mode in ("multiclass", "multilabel"):
-        trained_run(folder, mode, mode, training__epochs=4)
     trained_run(folder, "plain", model__name="unet")
     trained_run(folder, "gated", training__epochs=4)
     return folder
@@ -146,12 +144,18 @@ def test_sliders_and_keys_ask_nobody(page, runs):
     assert asked == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["multiclass", "multilabel"])
-def test_several_classes_have_their_colours_and_can_be_left_out(page, runs, mode):
-    prediction = predicted(runs, mode)
-    page.get_by_label("Run", exact=True).select_option(mode)
-    page.locator("figcaption").first.get_by_text(f"{mode} best").wait_for()
-    settled(page)
+def test_several_classes_have_their_colours_and_can_be_left_out(open_page, tmp_path, mode):
+    trained_run(tmp_path, mode, mode, training__epochs=4)
+    app = open_app(tmp_path)
+    try:
+        check_classes(settled(open_page(launch(app))), mode, predicted(tmp_path, mode))
+    finally:
+        app.close(verbose=False)
+
+
+def check_classes(page, mode, prediction):
     of_class = palette(prediction.task)
 
     def expected(numbers):
@@ -206,6 +210,7 @@ def test_keys_work_only_while_the_viewer_has_focus(page):
     assert not drawn(page, "mask").any()
 
 
+@pytest.mark.slow
 def test_arrows_go_through_the_pictures(page):
     picture = page.get_by_label("Picture", exact=True)
     first = frame(page).get_attribute("aria-label")
@@ -232,6 +237,7 @@ def test_a_click_tells_the_pixel_s_probability_and_what_spoke_for_it(page, runs)
     page.locator(".cross").first.wait_for()
 
 
+@pytest.mark.slow
 def test_a_drag_moves_the_picture_and_explains_nothing(page):
     frame(page).focus()
     page.keyboard.press("+")
@@ -302,6 +308,7 @@ def test_sent_pictures_good_and_bad(page, tmp_path):
     assert page.get_by_label("True mask, in white").is_disabled()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["drop", "paste"])
 def test_pictures_are_dropped_and_pasted(page, way):
     page.evaluate(
@@ -332,13 +339,14 @@ def test_files_are_taken_away(page, tmp_path, runs):
         assert loading.value.suggested_filename == prediction.name + ending
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 def test_it_fits_a_narrow_window(url, open_page, scheme):
     page = settled(open_page(url, viewport={"width": 500, "height": 900}, color_scheme=scheme))
     assert page.evaluate("document.documentElement.scrollWidth") <= 500
     assert frame(page).bounding_box()["width"] > 380
 
 
+@pytest.mark.slow
 def test_every_control_has_a_name(page):
     controls = page.locator(".explorer button, .explorer select, .explorer input, .explorer meter, .frame")
     nameless = controls.evaluate_all(
@@ -349,6 +357,7 @@ def test_every_control_has_a_name(page):
     assert nameless == []
 
 
+@pytest.mark.slow
 def test_a_deleted_run_is_told_and_the_page_goes_on(runs, open_page, tmp_path):
     shutil.copytree(runs / "plain", tmp_path / "plain")
     shutil.copytree(runs / "plain", tmp_path / "gone")
@@ -367,6 +376,7 @@ def test_a_deleted_run_is_told_and_the_page_goes_on(runs, open_page, tmp_path):
         app.close(verbose=False)
 
 
+@pytest.mark.slow
 def test_without_a_run_it_says_what_to_do(open_page, tmp_path):
     app = open_app(tmp_path)
     try:
@@ -406,6 +416,7 @@ def test_programs_predict_too(url, runs, tmp_path):
             client.predict(*arguments, api_name="/predict")
 
 
+@pytest.mark.slow
 def test_the_readme_s_program_runs(url, runs, root, tmp_path, monkeypatch):
     (code,) = re.findall(
         r"```py\n(from gradio_client.*?handle_file.*?)```", (root / "README.md").read_text(), re.DOTALL
@@ -419,6 +430,7 @@ def test_the_readme_s_program_runs(url, runs, root, tmp_path, monkeypatch):
     assert names["overlay"].endswith("cells_overlay.png")
 
 
+@pytest.mark.slow
 def test_sent_files_are_not_served(url):
     uploads = Uploads()
     key = uploads.begin("page.html", 6)
@@ -432,6 +444,7 @@ def test_sent_files_are_not_served(url):
     connection.close()
 
 
+@pytest.mark.slow
 def test_without_the_password_nothing_is_answered(runs):
     app = open_app(runs)
     try:
@@ -447,6 +460,7 @@ def test_without_the_password_nothing_is_answered(runs):
         app.close(verbose=False)
 
 
+@pytest.mark.slow
 def test_programs_cannot_name_a_file_of_the_server(url, tmp_path, runs):
     secret = Run.open(runs / "gated").folder / "config.yaml"
     picture = tmp_path / "private.png"
