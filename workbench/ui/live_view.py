@@ -20,7 +20,7 @@ import("%s").then(({ mount }) => {
     ask: async (name, question) => {
       const answer = await server[name](question ?? {}).catch(() => undefined);
       if (answer === undefined) throw new Error("The app does not answer; waiting for it to come back.");
-      if (answer !== null && answer.error) throw new Error(answer.error);
+      if (answer !== null && answer.refused) throw new Error(answer.refused);
       return answer;
     },
     tell: (name, facts) => trigger(name, facts), // one of %s

@@ -46,6 +46,6 @@ def answering(function: Callable[[dict[str, Any]], Any]) -> Callable[[dict[str, 
         try:
             return function(question)
         except UserError as error:
-            return {"error": str(error)}
+            return {"refused": str(error)}
 
     return answer
