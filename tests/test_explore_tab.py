@@ -270,7 +270,7 @@ def test_gates_are_opened_and_shuffled(page):
 
 
 def test_two_runs_side_by_side_show_the_same_part(page):
-    page.get_by_label("Compare with").select_option(json.dumps(["plain", "best"], separators=(",", ":")))
+    page.get_by_label("Compare with").select_option(label="plain, best")
     page.locator("figcaption").nth(1).get_by_text("plain best").wait_for()
     settled(page)
     frame(page).press("+")

@@ -202,9 +202,11 @@ export class Panel {
   toldScale(maps) {
     const { map: key, rescale } = this.settings;
     const round = (value) => Number(value.toPrecision(3)).toString();
-    const spans = maps.map(({ low, high }) => (rescale ? `dark ${round(low)}, light ${round(high)}` : `${round(low)} to ${round(high)}`));
-    if (rescale) return `rescaled: ${spans.join("; beside it ")}.`;
-    return key.startsWith("probability:") ? "dark 0, light 1." : `dark 0, light 1; values here ${spans.join(", beside it ")}.`;
+    const one = ({ low, high }) => `${round(low)} to ${round(high)}`;
+    const own = ({ low, high }) => `dark ${round(low)}, light ${round(high)}`;
+    if (rescale) return `rescaled: ${maps.map(own).join("; beside it ")}.`;
+    if (key.startsWith("probability:")) return "dark 0, light 1.";
+    return `dark 0, light 1; values here ${maps.map(one).join(", beside it ")}.`;
   }
 
   drawStrip() {

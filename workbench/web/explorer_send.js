@@ -24,7 +24,8 @@ function base64(blob) {
   });
 }
 
-// Buttons to choose files and to use the camera; dropping on `root` and pasting work too. Returns them and a way to stop.
+// Buttons to choose files and to use the camera; dropping on `root` and pasting work too. Returns them and a way to
+// stop.
 export function inbox(root, taken, failed) {
   const input = make("input", { type: "file", multiple: true, className: "hidden", "aria-label": "Pictures to send" });
   input.addEventListener("change", () => {

@@ -6,6 +6,9 @@ import { fill, levels, loaded, masks, outline, packed, paint, rgb, valueAt } fro
 const LAYERS = ["mask", "map", "truth", "lines", "changes"];
 const CLEAREST = 40; // of zoom
 const CLICK = 4; // pixels of the screen that a hand may tremble
+const KEYS =
+  "Keys: m mask, a attention, c contours, t truth, 1 to 9 classes, arrows pictures, plus and minus zoom, " +
+  "0 all of it, Enter explains the middle.";
 const WHITE = packed([255, 255, 255]);
 
 export class Look {
@@ -69,10 +72,7 @@ export class Viewer {
     this.base.src = answer.base;
     this.pixels = [base.naturalWidth, base.naturalHeight];
     for (const canvas of Object.values(this.canvas)) [canvas.width, canvas.height] = this.pixels;
-    this.frame.setAttribute(
-      "aria-label",
-      `${answer.name} by ${answer.model}. Keys: m mask, a attention, c contours, t truth, 1 to 9 classes, arrows pictures, plus and minus zoom, 0 all of it, Enter explains the middle.`,
-    );
+    this.frame.setAttribute("aria-label", `${answer.name} by ${answer.model}. ${KEYS}`);
     this.place();
     this.drawMasks();
     this.drawMap();
