@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import os
+import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -16,7 +19,10 @@ from small_run import has_steps, measured, small_config, wait_until
 from test_interruptions import assert_same
 from torch.distributed import HashStore
 
-from workbench.config import HardwareConfig, save_config
+from workbench import cli
+from workbench.commands.knobs import parsed
+from workbench.commands.train import train
+from workbench.config import HardwareConfig, load_config, save_config
 from workbench.errors import UserError
 from workbench.knobs import override
 from workbench.models import load_model
@@ -332,3 +338,23 @@ def test_a_number_of_devices_is_processes_where_there_are_no_accelerators(monkey
 
 def test_paths_of_a_run_are_whole_before_they_reach_another_folder():
     assert Path(with_whole_paths(small_config(data__path="x")).data.path).is_absolute()
+
+
+def commands_of_the_guide():
+    guide = (Path(__file__).parent.parent / "docs" / "scaling.md").read_text(encoding="utf-8")
+    blocks = "".join(re.findall(r"^```sh\n(.*?)^```$", guide, flags=re.MULTILINE | re.DOTALL))
+    return [line.partition("  #")[0] for line in blocks.splitlines() if line.startswith("workbench ")]
+
+
+@pytest.mark.parametrize("command", commands_of_the_guide())
+def test_the_commands_of_the_guide_are_understood(command, monkeypatch):
+    given = []
+
+    @functools.wraps(train)
+    def noted(source="", data=None, hosts=1, host_rank=0, address=None, port=29500, knob=(), **_):
+        given.append(override(load_config(source), parsed(knob)))
+        Hosts(hosts, host_rank, address, port).checked()
+
+    monkeypatch.setitem(cli.COMMANDS, "train", noted)
+    assert cli.main(shlex.split(command)[1:]) == 0
+    assert given[0].training.hardware.devices != "auto"

@@ -1,21 +1,18 @@
-"""Every preset goes from the files of its data set through twenty steps, with narrow networks and small pictures."""
-
-from itertools import islice
+"""Every preset goes from the files of its data set to its scores by command, with narrow networks."""
 
 import pytest
 from trees import make_cityscapes, make_dsb2018, make_isic2018
 
+from workbench.cli import main
 from workbench.config import load_config, presets
-from workbench.data.dataset import evaluation_dataset, training_dataset
-from workbench.data.prepare import prepare
-from workbench.knobs import override
-from workbench.models import create_model, model_from_config
-from workbench.training import Trainer
+from workbench.models import create_model
+from workbench.runs import worker
+from workbench.runs.run import Run
 
 TREES = {"isic2018": make_isic2018, "dsb2018": make_dsb2018, "cityscapes": make_cityscapes}
 PUBLISHED = [name for name in presets() if name.partition("-")[0] in TREES]
 SMALL = {"model.width": 4, "training.batch": 4, "training.hardware.devices": "cpu"}
-SMALL_PICTURES = {"isic2018": {"preprocessing.size": (64, 64)}, "cityscapes": {"data.crop": (64, 128)}, "dsb2018": {}}
+SMALL_PICTURES = {"isic2018": {"preprocessing.size": [64, 64]}, "cityscapes": {"data.crop": [64, 128]}, "dsb2018": {}}
 
 
 def test_all_systems_are_there():
@@ -65,20 +62,38 @@ def test_a_preset_builds_the_published_network(name, millions):
     assert sum(p.numel() for p in network.parameters()) / 1e6 == pytest.approx(millions, abs=2e-3)
 
 
+@pytest.fixture
+def workbench(tmp_path, monkeypatch, capsys):
+    """A command whose run is worked on in this process, which spares the imports; gives what it printed."""
+    monkeypatch.setattr("workbench.runs.run.launch", lambda folder, *_: worker.main(str(folder)))
+    monkeypatch.setattr(worker, "_listen", lambda reporter: None)
+    monkeypatch.setenv("WORKBENCH_QUEUE", str(tmp_path / "queue"))
+
+    def run(*words):
+        status = main([*words, "--runs", str(tmp_path / "runs")])
+        printed = capsys.readouterr()
+        assert status == 0, printed.err
+        return printed.out
+
+    return run
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", PUBLISHED)
-def test_a_preset_trains_twenty_steps(name, tmp_path):
-    layout = name.partition("-")[0]
-    data = TREES[layout](tmp_path / "data")
-    knobs = {**SMALL, **SMALL_PICTURES[layout], "data.path": str(data), "training.iterations": 20}
-    config = override(load_config(name), knobs)
-    prepared = prepare(config.data, tmp_path / "prepared", workers=1)
-    train = training_dataset(prepared, config.data)
-    valid = evaluation_dataset(prepared, config.data)
-    model = model_from_config(config.model, 3, prepared.task.channels)
-    trainer = Trainer(config.training, model, train, valid, prepared.task)
-    steps = [progress for progress in islice(trainer, 200) if progress.split == "train" and not progress.complete]
-    assert steps[-1].step == 20
-    losses = [progress.losses["loss"] for progress in steps]
-    assert all(loss == loss for loss in losses)
-    assert min(losses[len(losses) // 2 :]) < losses[0]
+@pytest.mark.parametrize("layout", TREES)
+def test_the_presets_of_a_system_go_all_the_way_by_command(layout, tmp_path, workbench):
+    """Twenty steps and three more after a resume, a score for the validation pictures, and all side by side."""
+    data = str(TREES[layout](tmp_path / "data"))
+    knobs = [word for knob, value in {**SMALL, **SMALL_PICTURES[layout]}.items() for word in (f"--{knob}", str(value))]
+    names = [name for name in PUBLISHED if name.startswith(layout)]
+    for name in names:
+        workbench("train", name, "--data", data, "--name", name, "--iterations", "20", *knobs)
+        run = Run.open(tmp_path / "runs" / name)
+        losses = [r["losses"]["loss"] for r in run.records() if r["split"] == "train" and not r.get("complete")]
+        assert len(losses) == 20
+        assert min(losses[10:]) < losses[0]
+        workbench("train", "--resume", name, "--iterations", "23")
+        assert (run.status().state, run.last_step) == ("finished", 23)
+        assert "pictures of valid" in workbench("evaluate", name, "--split", "valid", "--device", "cpu")
+    if len(names) > 1:
+        compared = workbench("compare", *names, "--split", "valid")
+        assert all(name in compared for name in names)

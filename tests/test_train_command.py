@@ -287,13 +287,14 @@ def test_the_demo_reaches_a_dice_over_0_8(workbench, tmp_path):
 
 
 @pytest.mark.slow
-def test_ctrl_c_stops_the_run_properly(small, tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_stops_the_run_properly(number, small, tmp_path):
     runs = tmp_path / "runs"
     words = ["train", str(small), "--epochs", "10000", "--name", "one", "--runs", str(runs)]
     command = subprocess.Popen([sys.executable, "-m", "workbench", *words], stdout=subprocess.PIPE, text=True)
     run = Run(runs / "one")
     wait_until(lambda: has_steps(run, 4))
-    command.send_signal(signal.SIGINT)
+    command.send_signal(number)
     out, _ = command.communicate(timeout=60)
     assert command.returncode == 130
     assert "Stopping after this step" in out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -19,9 +20,10 @@ SCORES = ("dice", "jaccard")
 def watch(run: Run, offset: int, enough: Callable[[], bool] = lambda: False) -> Status:
     """Show what is recorded from a byte offset on, until the run has ended, or has done enough and is stopped.
 
-    Ctrl-C stops it; a second Ctrl-C leaves it alone.
+    Ctrl-C or SIGTERM (a machine that is about to be taken away) stops it; a second one leaves it alone.
     """
     screen = Screen(run, offset, enough)
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         try:
             return screen.follow()
@@ -33,6 +35,7 @@ def watch(run: Run, offset: int, enough: Callable[[], bool] = lambda: False) -> 
             screen.follow()
             raise
     finally:
+        signal.signal(signal.SIGTERM, before)
         screen.close()
 
 
