@@ -9,6 +9,7 @@ const CLICK = 4; // pixels of the screen that a hand may tremble
 const KEYS =
   "Keys: m mask, a attention, c contours, t truth, 1 to 9 classes, arrows pictures, plus and minus zoom, " +
   "0 all of it, Enter explains the middle.";
+const IGNORE = 255; // in true masks
 const WHITE = packed([255, 255, 255]);
 
 export class Look {
@@ -91,7 +92,7 @@ export class Viewer {
   // What is drawn anew when the threshold or the chosen classes change.
   drawMasks() {
     if (!this.shown) return;
-    const { classes, mode, truth } = this.shown;
+    const { classes, truth } = this.shown;
     const { hidden, highlighted, threshold } = this.settings;
     const colour = ({ id, colour }) => {
       if (hidden.has(id)) return 0;
@@ -102,9 +103,8 @@ export class Viewer {
     this.codes = masks(this.shown, threshold);
     fill(this.canvas.mask, this.codes, colours);
     outline(this.canvas.lines, this.codes, colours, width);
-    const truths = mode === "multilabel" ? truth : truth.map((plane) => plane.map((id) => (id === 255 ? 0 : id)));
-    const white = truths.length ? Array.from({ length: 256 }, (_, id) => (id ? WHITE : 0)) : [];
-    outline(this.canvas.truth, truths, white, width);
+    const white = Array.from({ length: 256 }, (_, id) => (id === 0 || id === IGNORE ? 0 : WHITE));
+    outline(this.canvas.truth, truth, white, width);
   }
 
   // What is drawn anew when another map, colour map or scale is chosen.
