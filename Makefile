@@ -13,7 +13,7 @@ NOTEBOOKS := $(VENV)/.installed-notebooks-$(notdir $(PYTHON))
 DEV := $(VENV)/.installed-dev-$(notdir $(PYTHON))
 
 .DEFAULT_GOAL := help
-.PHONY: help app lab test test-fast check format tree bench clean
+.PHONY: help app lab notebooks test test-fast check format tree bench clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -e 's/:[^#]*## /|/' | awk -F'|' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -21,8 +21,11 @@ help: ## Show this list
 app: $(APP) ## Start the app; make app ARGS="--port 8000" chooses another port
 	@$(BIN)/python app.py $(ARGS)
 
-lab: $(NOTEBOOKS) ## Open JupyterLab, with the package installed
-	@$(RUN) jupyter lab $(wildcard notebooks) $(ARGS)
+lab: $(NOTEBOOKS) ## Open the notebooks in JupyterLab, which then asks nobody for news
+	@$(RUN) jupyter lab notebooks --LabApp.app_settings_dir="$(CURDIR)/notebooks/jupyterlab" $(ARGS)
+
+notebooks: $(DEV) ## Run all notebooks anew and keep what they show
+	@$(BIN)/python notebooks/run_all.py $(ARGS)
 
 test: check ## Check the code and run every test
 	$(RUN) pytest $(ARGS)

@@ -38,7 +38,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "tables": RUNNING,
     "web": set(),
     "ui": RUNNING | {"tables", "web", "ui"},
-    "widgets": RUNNING | {"tables", "web"},
+    "widgets": RUNNING | {"tables", "web", "widgets"},
     "commands": RUNNING | {"tables", "commands", "ui"},
     "cli": {"errors", "commands"},
     "__main__": {"cli"},
