@@ -109,7 +109,7 @@ def _explained(result: Result, where: str, **asked: Any) -> Json:
     plane = ranged_plane(found.normalised, shown_size(prediction))
     return {
         "target": found.target,
-        "told": f"The map shows what spoke for {found.target} {where}.",
+        "told": f"Grad-CAM shows what spoke for {found.target} {where}.",
         "map": {"key": "cam", "name": f"Grad-CAM of {found.target}", "about": about, **plane},
     }
 
