@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
 import re
-import signal
 import socket
-import subprocess
 import sys
 import time
 from urllib.parse import urlsplit
 
 import pytest
+from app_process import AppProcess
 from gradio_client import Client
 from gradio_client.exceptions import AppError
 
@@ -218,44 +216,17 @@ def test_a_port_that_cannot_be_is_one_sentence(port):
 # --- the command ---
 
 
-class Started:
-    """The command in a process of its own."""
-
-    def __init__(self, root, folder, *options, **variables):
-        environment = {**os.environ, "TMPDIR": str(folder), **variables}
-        environment.pop("GRADIO_TEMP_DIR")
-        self.began = time.monotonic()
-        self.process = subprocess.Popen(
-            [sys.executable, str(root / "app.py"), *options],
-            cwd=folder,
-            env=environment,
-            text=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-
-    def line(self):
-        return self.process.stdout.readline()
-
-    def end(self):
-        """Ctrl-C; its status, and what else it printed."""
-        self.process.send_signal(signal.SIGINT)
-        out, err = self.process.communicate(timeout=60)
-        return self.process.returncode, out, err
-
-
 @pytest.fixture
-def start(root, tmp_path):
+def start(tmp_path):
     started = []
 
     def start_(*options, **variables):
-        started.append(Started(root, tmp_path, *options, **variables))
+        started.append(AppProcess(tmp_path, *options, **variables))
         return started[-1]
 
     yield start_
     for one in started:
-        one.process.kill()
-        one.process.wait()
+        one.kill()
 
 
 no_sigint = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for other processes")
@@ -264,7 +235,7 @@ no_sigint = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no S
 @no_sigint
 def test_the_command_starts_the_app_with_an_example_and_ctrl_c_stops_it(start, tmp_path):
     app = start(WORKBENCH_PASSWORD="open sesame")
-    url = re.search(r"http://\S+", app.line())[0]
+    url = app.address()
     assert time.monotonic() - app.began < 8
     assert "the example demo" in app.line()
     assert (answer(url), answer(url, "/config")) == (200, 401)
@@ -278,7 +249,7 @@ def test_the_command_starts_the_app_with_an_example_and_ctrl_c_stops_it(start, t
 @no_sigint
 def test_for_other_machines_it_makes_a_password(start):
     app = start("--host", "0.0.0.0")
-    url = re.search(r"http://\S+", app.line())[0].replace("0.0.0.0", "127.0.0.1")
+    url = app.address().replace("0.0.0.0", "127.0.0.1")
     told = [app.line(), app.line()]
     password = re.search(r"password.*: (\S+)$", told[1])[1]
     assert answer(url, "/config") == 401

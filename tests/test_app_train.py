@@ -6,15 +6,14 @@ import json
 import os
 import re
 import shutil
+import socket
 
 import pytest
-from small_run import small_config, wait_until
+from app_process import AppProcess
+from small_run import small_config
 
 from workbench.runs.demo import add_demo_run
 from workbench.runs.run import Run, list_runs
-from workbench.ui.app import create_app
-from workbench.ui.server import launch
-from workbench.ui.settings import Settings
 
 POINTS = "(document.querySelector('#run-curves .js-plotly-plot')?.data?.[0]?.x.length ?? 0)"
 
@@ -37,16 +36,16 @@ def choose(page, field, choice):
     page.get_by_role("option", name=choice, exact=True).click()
 
 
-def state_of(page):
-    return page.locator("#run-progress .state").inner_text()
+def write(page, field, text):
+    """By keys, since gradio takes no notice of a text that is there at once."""
+    box = page.locator(f"#{field} textarea, #{field} input").first
+    box.click()
+    page.keyboard.press("ControlOrMeta+a")
+    page.keyboard.type(text)
 
 
 def wait_for_state(page, state):
     page.locator(f"#run-progress .state[data-state='{state}']").wait_for()
-
-
-def command_on(page):
-    return " ".join(page.locator("#command .cm-content").inner_text().split())
 
 
 def wait_for_command(page, pattern):
@@ -118,15 +117,15 @@ def test_smoothing_and_another_score(app, open_page):
 def test_the_form_says_what_to_type(app, open_page, tmp_path):
     page = open_page(app)
     wait_for_command(page, f"^workbench train demo --runs {re.escape(str(tmp_path))}/runs$")
-    page.locator("#knob-training-epochs input").fill("3")
-    page.locator("#run-name textarea, #run-name input").first.fill("mine")
+    write(page, "knob-training-epochs", "3")
+    write(page, "run-name", "mine")
     wait_for_command(page, "train demo --training.epochs 3 --name mine --runs")
     page.get_by_role("button", name="Training · loss").click()
-    page.locator("#knob-training-loss-terms textarea").fill("dice: 1")
+    write(page, "knob-training-loss-terms", "dice: 1")
     wait_for_command(page, re.escape("--training.loss.terms '{dice: 1"))
     choose(page, "data", "data/nuclei")
     wait_for_command(page, f"--data.path {re.escape(str(tmp_path))}/data/nuclei")
-    page.locator("#knob-training-epochs input").fill("0")
+    write(page, "knob-training-epochs", "0")
     wait_for_command(page, "# training.epochs = 0 is refused")
 
 
@@ -144,7 +143,7 @@ def test_a_preset_fills_the_form(app, open_page):
 
 def test_what_is_wrong_is_a_sentence_and_the_page_goes_on(app, open_page, runs):
     page = open_page(app)
-    page.locator("#run-name textarea, #run-name input").first.fill("no/path")
+    write(page, "run-name", "no/path")
     page.locator("#start").click()
     page.get_by_text(re.compile("A run cannot be called 'no/path'")).wait_for()
     assert [run.name for run in list_runs(runs)] == ["demo"]
@@ -155,24 +154,43 @@ def test_what_is_wrong_is_a_sentence_and_the_page_goes_on(app, open_page, runs):
 # --- a training ---
 
 
+@pytest.fixture
+def processes(tmp_path):
+    """A function that starts the app's command, on the same port every time; in the end all runs are stopped."""
+    started = []
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+
+    def start(runs):
+        started.append(AppProcess(tmp_path, "--runs", str(runs), "--port", str(port)))
+        return started[-1]
+
+    yield start
+    for app in started:
+        app.kill()
+    for run in list_runs(tmp_path / "runs"):
+        run.request_stop()
+        run.wait(30)
+
+
 @pytest.mark.slow
-def test_a_training_from_the_page_and_its_whole_life(runs, open_page):
-    """Start, points, a second tab, reload, stop, resume, the app started again, extend."""
-    Run.create(small_config(training__epochs=400, recording__checkpoint_minutes=0.02), runs, "small")
-    app = create_app(Settings(runs))
-    url = launch(app)
+def test_a_training_from_the_page_and_its_whole_life(runs, processes, open_page):
+    """Start, points, a second tab, reload, stop, resume, and the app started again under the open page."""
+    Run.create(small_config(training__epochs=2000, recording__previews=1), runs, "small")
+    app = processes(runs)
+    url = app.address()
     page = open_page(url)
     page.locator("#start").wait_for()
     choose(page, "source", "like small")
     wait_for_command(page, "runs/small/config.yaml")
-    page.locator("#run-name textarea, #run-name input").first.fill("live")
+    write(page, "run-name", "live")
     page.locator("#start").click()
     wait_for_state(page, "running")
     assert page.url.endswith("?run=live")
     page.wait_for_function(f"{POINTS} > 3")
     before = page.evaluate(POINTS)
     page.wait_for_function(f"{POINTS} > {before}")
-    page.locator("#run-previews img[src]").nth(15).wait_for()
+    page.locator("#run-previews .changing img[src]").first.wait_for()
 
     second = page.context.new_page()
     second.goto(page.url)
@@ -182,43 +200,30 @@ def test_a_training_from_the_page_and_its_whole_life(runs, open_page):
     assert page.locator("#run input").input_value() == "live"
 
     second.locator("#stop").click()
-    wait_for_state(page, "stopped")
     wait_for_state(second, "stopped")
+    wait_for_state(page, "stopped")
     assert "Resume goes on" in page.locator("#run-progress").inner_text()
     run = Run.open(runs / "live")
     step = run.status().step
     page.locator("#resume:not([disabled])").click()
-    page.wait_for_function(
-        f"{POINTS} > 0 && Math.max(...document.querySelector('#run-curves .js-plotly-plot').data[0].x) > {step}"
-    )
+    steps = "document.querySelector('#run-curves .js-plotly-plot').data[0].x"
+    page.wait_for_function(f"{POINTS} > 0 && Math.max(...{steps}) > {step}")
 
-    port = int(re.search(r":(\d+)", url)[1])
-    app.close(verbose=False)
+    app.end()
     assert run.is_at_work(), "a training does not end with the app"
-    app = create_app(Settings(runs))
-    wait_until(lambda: relaunched(app, port))
+    page.get_by_text("The app does not answer; waiting for it to come back.").first.wait_for()
+    app = processes(runs)
+    assert app.address() == url
     before = page.evaluate(POINTS)
     page.wait_for_function(f"{POINTS} > {before}")
     page.locator("#stop:not([disabled])").click()
     wait_for_state(page, "stopped")
-    second.close()
-    app.close(verbose=False)
-
-
-def relaunched(app, port):
-    """Whether the app could take its old port, which the system sets free after a moment."""
-    try:
-        launch(app, port=port)
-    except OSError:
-        return False
-    return True
 
 
 @pytest.mark.slow
-def test_a_run_that_fails_says_why(runs, show_app, open_page):
-    run = Run.create(small_config(model__name="unknown_net"), runs, "wrong")
-    run.launch()
-    page = open_page(show_app(runs) + "?run=wrong")
+def test_a_run_that_fails_says_why(app, runs, open_page):
+    Run.create(small_config(model__name="unknown_net"), runs, "wrong").launch()
+    page = open_page(app + "?run=wrong")
     wait_for_state(page, "failed")
     alert = page.locator("#run-progress [role=alert]")
     assert "Unknown model 'unknown_net'" in alert.inner_text()

@@ -12,6 +12,7 @@ from workbench.errors import UserError, choices
 from workbench.knobs import override
 from workbench.runs.run import CONFIG, Run, list_runs
 from workbench.runs.words import train_command
+from workbench.ui.events import QUIET
 from workbench.ui.knob_form import config_of, create_knob_fields, values_of
 from workbench.ui.settings import Settings
 from workbench.ui.told import told
@@ -72,7 +73,6 @@ def create_form(settings: Settings) -> Form:
     )
     knobs = create_knob_fields(load_config(FIRST))
     fields: list[Any] = [source, data, weights, name, *knobs]
-    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
     def command_line(*values: Any) -> str:
         return _command(settings, *values)
@@ -81,13 +81,13 @@ def create_form(settings: Settings) -> Form:
         _, config = _source(settings, chosen)
         return [gr.Dropdown(choices=_data(settings, chosen), value=AS_IT_IS), AS_IT_IS, *values_of(config)]
 
-    source.focus(lambda: gr.Dropdown(choices=_sources(settings)), outputs=source, **quiet)
-    data.focus(lambda chosen: gr.Dropdown(choices=_data(settings, chosen)), source, data, **quiet)
-    weights.focus(lambda: gr.Dropdown(choices=_models(settings)), outputs=weights, **quiet)
-    loaded = source.input(told(from_source), source, [data, weights, *knobs], **quiet)
-    loaded.then(command_line, fields, command, **quiet)
+    source.focus(lambda: gr.Dropdown(choices=_sources(settings)), outputs=source, **QUIET)
+    data.focus(lambda chosen: gr.Dropdown(choices=_data(settings, chosen)), source, data, **QUIET)
+    weights.focus(lambda: gr.Dropdown(choices=_models(settings)), outputs=weights, **QUIET)
+    loaded = source.input(told(from_source), source, [data, weights, *knobs], **QUIET)
+    loaded.then(command_line, fields, command, **QUIET)
     edited = [field.input for field in fields[1:]]
-    gr.on(edited, command_line, fields, command, trigger_mode="always_last", **quiet)
+    gr.on(edited, command_line, fields, command, trigger_mode="always_last", **QUIET)
     return Form(start, demo, fields)
 
 

@@ -10,12 +10,11 @@ import gradio as gr
 from workbench.config import load_config
 from workbench.errors import UserError
 from workbench.runs.run import Run, list_runs
+from workbench.ui.events import OWN, QUIET
 from workbench.ui.new_run import Form, asked_by, create_form
 from workbench.ui.settings import Settings
 from workbench.ui.told import told
 from workbench.ui.train_live import RunViews, create_run_views
-
-QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
 IN_THE_ADDRESS = """
 (run) => {
@@ -56,7 +55,7 @@ def _connect_choice(settings: Settings, chosen: gr.Dropdown, views: RunViews) ->
     gr.on(None, at_first, outputs=[chosen, *views], **QUIET)  # when the page is opened
     chosen.focus(lambda: gr.Dropdown(choices=_names(settings)), outputs=chosen, **QUIET)
     chosen.change(views.showing, chosen, list(views), **QUIET)
-    chosen.change(None, chosen, js=IN_THE_ADDRESS, api_visibility="private")
+    chosen.change(None, chosen, js=IN_THE_ADDRESS, **OWN)
 
 
 def _connect_start(settings: Settings, form: Form, chosen: gr.Dropdown) -> None:
@@ -67,8 +66,8 @@ def _connect_start(settings: Settings, form: Form, chosen: gr.Dropdown) -> None:
     def demo() -> Any:
         return _show(settings, Run.start(load_config("demo"), settings.runs))
 
-    form.start.click(told(start), form.fields, chosen, api_visibility="private")
-    form.demo.click(told(demo), outputs=chosen, api_visibility="private")
+    form.start.click(told(start), form.fields, chosen, **OWN)
+    form.demo.click(told(demo), outputs=chosen, **OWN)
 
 
 def _connect_buttons(
