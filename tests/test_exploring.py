@@ -226,6 +226,7 @@ BAD = {
     "drawing.svg": (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "is an SVG drawing"),
     "noise.jpg": (os.urandom(300), "noise.jpg is not a PNG"),
     "cut.png": (by_pillow(colours(), "PNG")[:60], "cut.png"),
+    "nan.tif": (by_tifffile(np.full((40, 56), np.nan, np.float32)), "nan.tif: the model's result is no number"),
     "huge.bmp": (
         (ODD / "reallybig.bmp").read_bytes(),
         "over the limit of 40 million",

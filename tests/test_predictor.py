@@ -90,6 +90,21 @@ def test_a_model_for_other_channels_is_told():
         predictor(preprocessing=pre)(noise(40, 40, 4))
 
 
+def test_a_result_that_is_no_number_is_told(tmp_path):
+    picture = noise(40, 40).astype(np.float32) / 255
+    picture[7, 9] = np.nan
+    with pytest.raises(UserError, match="values that are nan or infinite"):
+        predictor()(picture)
+    tifffile.imwrite(tmp_path / "nan.tif", picture, photometric="rgb")
+    with predictor().stream(tmp_path / "nan.tif") as stream, pytest.raises(UserError, match="nan or infinite"):
+        next(stream.rows)
+    model = lively("attention_unet", TASKS["binary"])
+    with torch.no_grad():
+        next(model.parameters()).fill_(torch.nan)
+    with pytest.raises(UserError, match="or the weights have"):
+        Predictor(model, device="cpu", task=TASKS["binary"], preprocessing=OWN_SIZE)(noise(40, 40))
+
+
 @pytest.mark.parametrize("intensity", ["percentile", "minmax", "zscore"])
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
 def test_tiles_are_normalised_by_the_whole_picture(intensity, dtype, tmp_path):

@@ -175,6 +175,11 @@ class Predictor:
             del band, probabilities, deviation  # before the next row of tiles is calculated
 
     def _split(self, maps: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        if not np.isfinite(maps).all():
+            raise UserError(
+                "the model's result is no number everywhere: the picture has values that are nan or infinite, or the "
+                "weights have; mend the picture, or take another model."
+            )
         channels = self.task.channels
         return maps[:channels], maps[channels] if len(maps) > channels else None
 
