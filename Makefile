@@ -13,10 +13,10 @@ NOTEBOOKS := $(VENV)/.installed-notebooks-$(notdir $(PYTHON))
 DEV := $(VENV)/.installed-dev-$(notdir $(PYTHON))
 
 .DEFAULT_GOAL := help
-.PHONY: help app lab notebooks test test-fast check format tree bench clean
+.PHONY: help app lab notebooks test test-fast check format tree demo-run screenshots bench clean
 
 help: ## Show this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -e 's/:[^#]*## /|/' | awk -F'|' '{ printf "  make %-10s %s\n", $$1, $$2 }'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -e 's/:[^#]*## /|/' | awk -F'|' '{ printf "  make %-11s %s\n", $$1, $$2 }'
 
 app: $(APP) ## Start the app; make app ARGS="--port 8000" chooses another port
 	@$(BIN)/python app.py $(ARGS)
@@ -44,6 +44,12 @@ format: $(DEV) ## Put the code into the project's format
 
 tree: $(DEV) ## Bring the README's tree up to date
 	@$(BIN)/python tests/readme_tree.py
+
+demo-run: $(DEV) ## Train again the small run that comes with the package
+	@$(BIN)/python docs/demo_run.py
+
+screenshots: $(DEV) ## Take the README's pictures of the app again
+	@$(BIN)/python docs/screenshots.py
 
 bench: $(DEV) ## Run the measurements that the README quotes
 	@for script in benchmarks/*.py; do echo "$$script"; $(BIN)/python $$script || exit 1; done

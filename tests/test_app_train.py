@@ -123,8 +123,10 @@ def test_the_form_says_what_to_type(app, open_page, tmp_path):
     page.get_by_role("button", name="Training · loss").click()
     write(page, "knob-training-loss-terms", "dice: 1")
     wait_for_command(page, re.escape("--training.loss.terms '{dice: 1"))
+    choose(page, "data", "drawn shapes that overlap")
+    wait_for_command(page, "train demo --data.path shapes:multilabel")
     choose(page, "data", "data/nuclei")
-    wait_for_command(page, f"--data.path {re.escape(str(tmp_path))}/data/nuclei")
+    wait_for_command(page, f"train --data {re.escape(str(tmp_path))}/data/nuclei --name mine")
     write(page, "knob-training-epochs", "0")
     wait_for_command(page, "# training.epochs = 0 is refused")
 

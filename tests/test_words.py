@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from workbench.commands import train as command
-from workbench.config import RunConfig, load_config
+from workbench.config import RunConfig, load_config, with_options_that_fit
 from workbench.knobs import override
 from workbench.runs.words import changes_of, train_command, value_of
 
@@ -46,6 +46,7 @@ def asked(words, monkeypatch):
 def test_the_command_asks_for_the_same_run(knob, monkeypatch):
     base = load_config("demo")
     config = override(base, CHANGES if knob == "all of them" else {knob: CHANGES[knob]})
+    config = with_options_that_fit(config, base)
     words = train_command(config, "demo", base, "my-run", Path("/some where"))
     assert asked(words, monkeypatch) == (config, Path("/some where"), "my-run")
 
@@ -62,3 +63,10 @@ def test_the_same_is_not_said():
     assert list(changes_of(base, base)) == []
     assert value_of(base, "training.optimizer.learning_rate") == 2e-3
     assert dict(changes_of(base, RunConfig()))["model.width"] == 8
+
+
+def test_without_a_preset_the_data_is_named(monkeypatch):
+    config = override(RunConfig(), {"data.path": "/data/my pictures", "training.epochs": 3})
+    words = train_command(config, "", RunConfig())
+    assert words == "workbench train --data '/data/my pictures' --training.epochs 3"
+    assert asked(words, monkeypatch)[0] == config

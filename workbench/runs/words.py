@@ -10,12 +10,16 @@ from typing import Any
 import yaml
 
 from workbench.config import RunConfig
-from workbench.knobs import knob_paths
+from workbench.knobs import knob_paths, override
 
 
 def train_command(config: RunConfig, source: str, base: RunConfig, name: str = "", runs: Path = Path("runs")) -> str:
-    """The command that starts this run: `source`, a preset or a file, gives `base`, and what differs follows."""
-    words = ["workbench", "train", source, *knob_words(config, base)]
+    """The command that starts this run: `source`, a preset or a file, gives `base`, and what differs follows.
+
+    Without a source, `base` is what every knob is by default.
+    """
+    words = ["workbench", "train", *([source] if source else ["--data", config.data.path])]
+    words += knob_words(config, base if source else override(base, {"data.path": config.data.path}))
     words += ["--name", name] if name else []
     words += ["--runs", str(runs)] if runs != Path("runs") else []
     return shlex.join(words)

@@ -27,6 +27,7 @@ DRAWN = {
 FIRST = "demo"
 AS_IT_IS = ""
 """The choice that keeps what the preset or run has."""
+DEFAULTS = "all knobs at their defaults"
 LIKE = "like "
 """Before the name of a run whose configuration is to be taken."""
 
@@ -84,9 +85,17 @@ def create_form(settings: Settings) -> Form:
     source.focus(lambda: gr.Dropdown(choices=_sources(settings)), outputs=source, **QUIET)
     data.focus(lambda chosen: gr.Dropdown(choices=_data(settings, chosen)), source, data, **QUIET)
     weights.focus(lambda: gr.Dropdown(choices=_models(settings)), outputs=weights, **QUIET)
+
+    def to_folder(chosen: str, folder: str) -> list[Any]:
+        """The demo's knobs are for drawn pictures of one size, so a folder is begun with the defaults."""
+        if chosen != FIRST or folder not in data_folders(settings.data_roots):
+            return [gr.skip() for _ in (source, *knobs)]
+        return [DEFAULTS, *values_of(RunConfig())]
+
     loaded = source.input(told(from_source), source, [data, weights, *knobs], **QUIET)
     loaded.then(command_line, fields, command, **QUIET)
-    edited = [field.input for field in fields[1:]]
+    data.input(to_folder, [source, data], [source, *knobs], **QUIET).then(command_line, fields, command, **QUIET)
+    edited = [field.input for field in fields[2:]]
     gr.on(edited, command_line, fields, command, trigger_mode="always_last", **QUIET)
     return Form(start, demo, fields)
 
@@ -113,7 +122,7 @@ def _command(settings: Settings, *values: Any) -> str:
 
 
 def _sources(settings: Settings) -> list[str]:
-    return [*presets(), *(f"{LIKE}{run.name}" for run in list_runs(settings.runs))]
+    return [*presets(), DEFAULTS, *(f"{LIKE}{run.name}" for run in list_runs(settings.runs))]
 
 
 def _source(settings: Settings, chosen: str) -> tuple[str, RunConfig]:
@@ -121,6 +130,8 @@ def _source(settings: Settings, chosen: str) -> tuple[str, RunConfig]:
     if chosen.startswith(LIKE):
         run = settings.run(chosen.removeprefix(LIKE))
         return str(run.folder / CONFIG), run.config
+    if chosen == DEFAULTS:
+        return "", RunConfig()
     if chosen not in presets():
         raise choices("preset", chosen, _sources(settings))
     return chosen, load_config(chosen)
