@@ -56,11 +56,7 @@ def explorer(runs: str | Path = "runs", run: str | None = None) -> LiveView:
     from workbench.runs.exploring import Explorer
 
     asked = Explorer(runs)
-    questions = (
-        *(asked.list_models, asked.list_pictures, asked.send_picture, asked.predict),
-        *(asked.explain, asked.change_gate, asked.take_away, asked.progress),
-    )
-    return LiveView("explorer", questions, lambda: still_of_explorer(runs, run), colours=colours(), run=run)
+    return LiveView("explorer", asked.answers, lambda: still_of_explorer(runs, run), colours=colours(), run=run)
 
 
 def still_of_previews(run: Run) -> Bundle:
