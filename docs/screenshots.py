@@ -44,9 +44,11 @@ def train(page: Page) -> None:
 
 
 def explore(page: Page) -> None:
-    """Until the first picture is predicted."""
+    """Until the first picture is predicted and lies under its attention."""
     page.get_by_role("tab", name="Explore").click()
-    page.wait_for_timeout(15_000)
+    page.locator(".explorer figcaption").first.get_by_text("×").wait_for()
+    page.locator(".explorer .frame").first.press("a")
+    page.wait_for_timeout(500)
 
 
 SHOTS = (
