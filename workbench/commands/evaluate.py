@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 def evaluate(
     run: Positional[str],
     split: str = "test",
+    checkpoint: str = "best",
     data: str | None = None,
     threshold: float = 0.5,
     batch: int | None = None,
@@ -25,13 +26,14 @@ def evaluate(
     worst: int = 5,
     runs: Path = Path("runs"),
 ) -> None:
-    """Score a run's best model on a split, picture by picture, and write a report into the run's folder.
+    """Score a run's model on a split, picture by picture, and write a report into the run's folder.
 
     On several devices: torchrun --nproc_per_node 2 -m workbench evaluate RUN.
 
     Args:
         run: Its name, or its folder.
         split: train, valid or test.
+        checkpoint: best, or last for the model of its last state.
         data: Where the pictures lie now, if they have moved.
         threshold: From which probability on a pixel is the class (not for multiclass, which takes the likeliest).
         batch: Pictures at once; by default as in training.
@@ -50,6 +52,7 @@ def evaluate(
         evaluation = evaluate_run(
             one,
             split,
+            checkpoint=checkpoint,
             data=data,
             threshold=threshold,
             batch=batch,
@@ -60,7 +63,7 @@ def evaluate(
         )
     if evaluation is not None:
         _tell(evaluation, worst)
-        print(f"\nWrote {evaluation_folder(one, split)}: report.html, pictures.csv, summary.json")
+        print(f"\nWrote {evaluation_folder(one, split, checkpoint)}: report.html, pictures.csv, summary.json")
 
 
 def _gather(part: Evaluation) -> list[Evaluation]:
