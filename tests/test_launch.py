@@ -61,3 +61,15 @@ def test_what_lies_in_the_caller_s_folder_is_not_imported(tmp_path, monkeypatch)
     own_session, nothing_to_read, first_path = log.read_text().split(" ", 2)
     assert (own_session, nothing_to_read) == ("True", "True")
     assert first_path.strip() != str(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("hosts", "words"),
+    [
+        (Hosts(total=2, host=2, address="10.0.0.1"), "--hosts 2 --host-rank 2: hosts are counted from 0"),
+        (Hosts(total=2), "--address"),
+    ],
+)
+def test_hosts_that_cannot_meet_are_told(hosts, words):
+    with pytest.raises(UserError, match=words):
+        hosts.checked()

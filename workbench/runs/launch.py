@@ -39,7 +39,7 @@ class Hosts(NamedTuple):
         """The same, or a sentence about what is missing."""
         if not 0 <= self.host < self.total:
             raise UserError(
-                f"--hosts {self.count} --host-rank {self.host}: hosts are counted from 0, so give a smaller rank."
+                f"--hosts {self.total} --host-rank {self.host}: hosts are counted from 0, so give a smaller rank."
             )
         if self.total > 1 and not self.address:
             raise UserError("Several hosts need --address: that of host 0, as the others reach it.")
