@@ -7,6 +7,7 @@ from collections.abc import Callable
 import gradio as gr
 
 from workbench.ui.api import create_api
+from workbench.ui.data_tab import create_data_tab
 from workbench.ui.devices_strip import create_devices_strip
 from workbench.ui.explore_tab import create_explore_tab
 from workbench.ui.models_tab import create_models_tab
@@ -18,6 +19,7 @@ TITLE = "Attention U-Net Workbench"
 DELETE_UPLOADS = (3600, 86400)  # every hour those older than a day
 
 TABS: tuple[Callable[[Settings], gr.Tab], ...] = (
+    create_data_tab,
     create_train_tab,
     create_explore_tab,
     create_models_tab,
@@ -35,7 +37,7 @@ def create_app(settings: Settings | None = None) -> gr.Blocks:
                 steps = gr.Row(elem_id="steps")
             with gr.Column(scale=2, min_width=320):
                 create_devices_strip(settings)
-        with gr.Tabs(elem_id="tabs") as tabs:
+        with gr.Tabs(elem_id="tabs", selected="train") as tabs:
             made = [create(settings) for create in TABS]
         with steps:
             create_steps(tabs, made)

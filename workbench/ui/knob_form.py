@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal, get_args, get_origin
 
 import gradio as gr
@@ -69,21 +69,21 @@ def form_paths() -> tuple[str, ...]:
 def create_knob_fields(config: RunConfig) -> list[Component]:
     """The fields in the order of `form_paths`: the basic ones open, the rest in an accordion a group."""
     with gr.Row(elem_id="basic-knobs"):
-        fields = {path: _create_field(config, path) for path in BASIC}
+        fields = {path: create_field(config, path) for path in BASIC}
     for title, paths in _groups():
         with gr.Accordion(title, open=False):
-            fields |= {path: _create_field(config, path) for path in paths}
+            fields |= {path: create_field(config, path) for path in paths}
     return [fields[path] for path in form_paths()]
 
 
-def values_of(config: RunConfig) -> list[Any]:
-    """What the fields show of a configuration."""
-    return [_shown(path, value_of(config, path)) for path in form_paths()]
+def values_of(config: RunConfig, paths: Sequence[str] | None = None) -> list[Any]:
+    """What the fields show of a configuration; by default those of `form_paths`."""
+    return [_shown(path, value_of(config, path)) for path in paths or form_paths()]
 
 
-def config_of(base: RunConfig, values: tuple[Any, ...]) -> RunConfig:
+def config_of(base: RunConfig, values: tuple[Any, ...], paths: Sequence[str] | None = None) -> RunConfig:
     """The configuration that fields with these values ask for; what has no field is as in `base`."""
-    given = {path: _read(path, value) for path, value in zip(form_paths(), values, strict=True)}
+    given = {path: _read(path, value) for path, value in zip(paths or form_paths(), values, strict=True)}
     return override(base, {path: value for path, value in given.items() if value != value_of(base, path)})
 
 
@@ -96,13 +96,14 @@ def _groups() -> Iterator[tuple[str, list[str]]]:
         yield " · ".join(group.split(".")).capitalize(), paths
 
 
-def _create_field(config: RunConfig, path: str) -> Component:
+def create_field(config: RunConfig, path: str, of: str = "knob") -> Component:
+    """The field of one knob; `of` begins its id, which a page has once."""
     field, value = field_of(RunConfig, path), _shown(path, value_of(config, path))
     about: dict[str, Any] = {
         "label": _label(path),
         "info": field.description,
         "min_width": 200,
-        "elem_id": f"knob-{path.replace('.', '-').replace('_', '-')}",
+        "elem_id": f"{of}-{path.replace('.', '-').replace('_', '-')}",
     }
     if path in NAMES:
         names = gr.Dropdown([value], value=value, allow_custom_value=True, **about)

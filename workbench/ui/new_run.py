@@ -6,14 +6,13 @@ from typing import Any, NamedTuple
 
 import gradio as gr
 
-from workbench.config import RunConfig, load_config, presets, with_options_that_fit
-from workbench.data.folders import data_folders
+from workbench.config import DataConfig, RunConfig, load_config, presets, with_options_that_fit
 from workbench.errors import UserError, choices
 from workbench.knobs import override
-from workbench.runs.run import CONFIG, Run, list_runs
+from workbench.runs.run import CONFIG, list_runs
 from workbench.runs.words import train_command
 from workbench.ui.events import QUIET
-from workbench.ui.knob_form import config_of, create_knob_fields, values_of
+from workbench.ui.knob_form import config_of, create_knob_fields, form_paths, values_of
 from workbench.ui.settings import Settings
 from workbench.ui.told import told
 
@@ -30,6 +29,8 @@ AS_IT_IS = ""
 DEFAULTS = "all knobs at their defaults"
 LIKE = "like "
 """Before the name of a run whose configuration is to be taken."""
+DECIDED = "decided "
+"""Before the name of a data set that is taken with all that was decided about it."""
 
 
 class Asked(NamedTuple):
@@ -59,7 +60,9 @@ def create_form(settings: Settings) -> Form:
         data = gr.Dropdown(_data(settings, FIRST), value=AS_IT_IS, label="Data", elem_id="data")
     with gr.Row():
         name = gr.Textbox(label="Name", placeholder="by model and time", max_lines=1, elem_id="run-name")
-        weights = gr.Dropdown(_models(settings), value=AS_IT_IS, label="Weights to begin with", elem_id="weights")
+        weights = gr.Dropdown(
+            _models(settings, FIRST), value=AS_IT_IS, label="Weights to begin with", elem_id="weights"
+        )
     with gr.Row():
         start = gr.Button("Start training", variant="primary", min_width=140, elem_id="start")
         demo = gr.Button("Train the demo", min_width=140, elem_id="train-demo")
@@ -78,13 +81,31 @@ def create_form(settings: Settings) -> Form:
     def command_line(*values: Any) -> str:
         return _command(settings, *values)
 
-    def from_source(chosen: str) -> list[Any]:
+    def from_source(chosen: str, chosen_data: str) -> list[Any]:
         _, config = _source(settings, chosen)
-        return [gr.Dropdown(choices=_data(settings, chosen), value=AS_IT_IS), AS_IT_IS, *values_of(config)]
+        kept = chosen_data if chosen_data.startswith(DECIDED) else AS_IT_IS
+        shown = values_of(_with_data(settings, config, kept))
+        return [gr.Dropdown(choices=_data(settings, chosen), value=kept), AS_IT_IS, *shown]
+
+    def from_data(chosen: str, chosen_data: str) -> list[Any]:
+        """The knobs of the data become those that were decided, or those of the preset again."""
+        _, config = _source(settings, chosen)
+        shown = values_of(_with_data(settings, config, chosen_data))
+        return [
+            value if path.startswith("data.") else gr.skip() for path, value in zip(form_paths(), shown, strict=True)
+        ]
+
+    def at_first(request: gr.Request) -> list[Any]:
+        """The data tab opens this one with a data set in the address."""
+        asked = f"{DECIDED}{request.query_params.get('data')}"
+        known = _data(settings, FIRST)
+        if request.query_params.get("tab") != "train" or asked not in dict(known).values():
+            return [gr.skip() for _ in (data, *knobs)]
+        return [gr.Dropdown(choices=known, value=asked), *from_data(FIRST, asked)]
 
     source.focus(lambda: gr.Dropdown(choices=_sources(settings)), outputs=source, **QUIET)
     data.focus(lambda chosen: gr.Dropdown(choices=_data(settings, chosen)), source, data, **QUIET)
-    weights.focus(lambda: gr.Dropdown(choices=_models(settings)), outputs=weights, **QUIET)
+    weights.focus(lambda chosen: gr.Dropdown(choices=_models(settings, chosen)), source, weights, **QUIET)
 
     def to_folder(chosen: str, folder: str) -> list[Any]:
         """The demo's knobs are for drawn pictures of one size, so a folder is begun with the defaults."""
@@ -104,7 +125,10 @@ def asked_by(settings: Settings, source: str, data: str, weights: str, name: str
     """The run that the form asks for; what it names is looked up in lists."""
     named, base = _source(settings, source)
     changes: dict[str, Any] = {}
-    if data != AS_IT_IS:
+    if data.startswith(DECIDED):
+        decided = _decided(settings, data)
+        changes |= {f"data.{knob}": getattr(decided, knob) for knob in ("path", "split_file", "group_file")}
+    elif data != AS_IT_IS:
         changes["data.path"] = _data_path(settings, data)
     if weights != AS_IT_IS:
         changes["model.weights"] = str(settings.run(weights).best_model)
@@ -139,23 +163,32 @@ def _source(settings: Settings, chosen: str) -> tuple[str, RunConfig]:
 
 def _data(settings: Settings, source: str) -> list[tuple[str, str]]:
     _, config = _source(settings, source)
-    folders = [(name, name) for name in data_folders(settings.data_roots)]
-    return [(f"{config.data.path}, as in {source}", AS_IT_IS), *DRAWN.items(), *folders]
+    decided = [(f"{name}, as decided in Data", f"{DECIDED}{name}") for name in settings.datasets.decided()]
+    folders = [(name, name) for name in settings.datasets.folders()]
+    return [(f"{config.data.path}, as in {source}", AS_IT_IS), *decided, *DRAWN.items(), *folders]
 
 
 def _data_path(settings: Settings, chosen: str) -> str:
     if chosen in DRAWN.values():
         return chosen
-    folders = data_folders(settings.data_roots)
+    folders = settings.datasets.folders()
     if chosen not in folders:
         raise choices("data", chosen, [*DRAWN.values(), *folders])
     return str(folders[chosen])
 
 
-def _models(settings: Settings) -> list[tuple[str, str]]:
-    trained = [run for run in list_runs(settings.runs) if _has_model(run)]
-    return [("new, or as the preset has it", AS_IT_IS), *((f"best model of {run.name}", run.name) for run in trained)]
+def _decided(settings: Settings, chosen: str) -> DataConfig:
+    return settings.datasets.config(chosen.removeprefix(DECIDED)).data
 
 
-def _has_model(run: Run) -> bool:
-    return run.best_model.is_file()
+def _with_data(settings: Settings, config: RunConfig, chosen: str) -> RunConfig:
+    """The configuration with the data as it was decided, if such a choice was made."""
+    if not chosen.startswith(DECIDED):
+        return config
+    return config.model_copy(update={"data": _decided(settings, chosen)})
+
+
+def _models(settings: Settings, source: str) -> list[tuple[str, str]]:
+    _, config = _source(settings, source)
+    trained = [run.name for run in list_runs(settings.runs) if run.best_model.is_file()]
+    return [(config.model.weights or "new", AS_IT_IS), *((f"best of {name}", name) for name in trained)]

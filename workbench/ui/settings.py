@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from workbench.errors import UserError
+from workbench.runs.datasets.known import Datasets
 from workbench.runs.run import Run, list_runs
 
 
@@ -17,6 +18,11 @@ class Settings:
     """The folder of all runs; prepared data lies there too."""
     data_roots: tuple[Path, ...] = ()
     """The folders in and below which data may be named."""
+
+    @property
+    def datasets(self) -> Datasets:
+        """The data sets that may be named."""
+        return Datasets(self.runs, self.data_roots)
 
     def run(self, name: object) -> Run:
         """The run of this name among those that are listed, and no other folder."""

@@ -32,9 +32,10 @@ def create_train_tab(settings: Settings) -> gr.Tab:
         with gr.Column(scale=2, min_width=320, elem_id="train-form"):
             form = create_form(settings)
         with gr.Column(scale=3, min_width=320, elem_id="train-run"):
-            with gr.Row(elem_classes="toolbar"):
-                chosen = gr.Dropdown([], label="Run", scale=3, min_width=220, elem_id="run")
-                epochs = gr.Number(label="Epochs in all", precision=0, min_width=120, elem_id="epochs")
+            with gr.Row():
+                chosen = gr.Dropdown([], label="Run", scale=2, min_width=200, elem_id="run")
+                epochs = gr.Number(label="Extend to epochs", precision=0, min_width=100, elem_id="epochs")
+            with gr.Row():
                 stop = gr.Button("Stop", variant="stop", interactive=False, min_width=80, elem_id="stop")
                 resume = gr.Button("Resume", interactive=False, min_width=80, elem_id="resume")
                 extend = gr.Button("Extend", interactive=False, min_width=80, elem_id="extend")

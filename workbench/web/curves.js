@@ -76,7 +76,7 @@ export function mount(element, host) {
         chart,
         traces(shown, Number(smoothing.value)),
         {
-          ...layout(title, colour, shown.length > 1, logarithmic, panel === "score"),
+          ...layout(title, colour, shown, logarithmic, panel === "score"),
           uirevision: `${run}/${logarithmic}/${title}`, // a zoom stays while this does
           datarevision: (drawn += 1),
         },
@@ -160,7 +160,13 @@ function smoothed(values, share) {
   });
 }
 
-function layout(title, colour, legend, logarithmic, unit) {
+/** Plotly would draw a line that does not rise or fall in the middle of -1 to 1. */
+function around(lines) {
+  const values = lines.flatMap((line) => line.y);
+  return values.length > 1 && values[0] > 0 && values.every((value) => value === values[0]) ? { range: [0, 2 * values[0]] } : {};
+}
+
+function layout(title, colour, lines, logarithmic, unit) {
   const axis = { gridcolor: "rgba(128,128,128,0.25)", zerolinecolor: "rgba(128,128,128,0.4)", automargin: true };
   return {
     title: { text: title, x: 0, xanchor: "left", font: { size: 14 }, pad: { l: 8 } },
@@ -170,9 +176,9 @@ function layout(title, colour, legend, logarithmic, unit) {
     margin: { l: 48, r: 12, t: 32, b: 36 },
     hovermode: "x unified",
     hoverlabel: { font: { color: "#111" }, bgcolor: "#fff" },
-    showlegend: legend,
+    showlegend: lines.length > 1,
     legend: { orientation: "h", x: 1, xanchor: "right", y: 1, yanchor: "bottom" },
     xaxis: { ...axis, title: { text: "step", standoff: 4 } },
-    yaxis: { ...axis, type: logarithmic ? "log" : "linear", ...(unit ? { rangemode: "tozero" } : {}) },
+    yaxis: { ...axis, type: logarithmic ? "log" : "linear", ...(unit ? { rangemode: "tozero" } : around(lines)) },
   };
 }
