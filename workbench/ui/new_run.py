@@ -31,6 +31,8 @@ LIKE = "like "
 """Before the name of a run whose configuration is to be taken."""
 DECIDED = "decided "
 """Before the name of a data set that is taken with all that was decided about it."""
+OF_ONE_SET = ("data.layout", "data.mode", "data.classes", "data.mask_values", "data.snap_mask_values")
+"""Knobs that say what one data set is, and have no meaning for another."""
 
 
 class Asked(NamedTuple):
@@ -88,34 +90,33 @@ def create_form(settings: Settings) -> Form:
         return [gr.Dropdown(choices=_data(settings, chosen), value=kept), AS_IT_IS, *shown]
 
     def from_data(chosen: str, chosen_data: str) -> list[Any]:
-        """The knobs of the data become those that were decided, or those of the preset again."""
-        _, config = _source(settings, chosen)
-        shown = values_of(_with_data(settings, config, chosen_data))
-        return [
-            value if path.startswith("data.") else gr.skip() for path, value in zip(form_paths(), shown, strict=True)
-        ]
+        """The demo's knobs are for drawn pictures of one size, so a folder is begun with the defaults; what was decided
+        of one data set in the Data tab holds for it alone."""
+        decided = chosen_data.startswith(DECIDED)
+        anew = chosen == FIRST and (decided or chosen_data in settings.datasets.folders())
+        chosen = DEFAULTS if anew else chosen
+        config = _with_data(settings, _source(settings, chosen)[1], chosen_data)
+        shown = zip(form_paths(), values_of(config), strict=True)
+        of_data = "data." if decided else OF_ONE_SET
+        return [chosen, *(value if anew or path.startswith(of_data) else gr.skip() for path, value in shown)]
 
     def at_first(request: gr.Request) -> list[Any]:
         """The data tab opens this one with a data set in the address."""
         asked = f"{DECIDED}{request.query_params.get('data')}"
         known = _data(settings, FIRST)
         if request.query_params.get("tab") != "train" or asked not in dict(known).values():
-            return [gr.skip() for _ in (data, *knobs)]
+            return [gr.skip() for _ in (data, source, *knobs)]
         return [gr.Dropdown(choices=known, value=asked), *from_data(FIRST, asked)]
 
     source.focus(lambda: gr.Dropdown(choices=_sources(settings)), outputs=source, **QUIET)
     data.focus(lambda chosen: gr.Dropdown(choices=_data(settings, chosen)), source, data, **QUIET)
     weights.focus(lambda chosen: gr.Dropdown(choices=_models(settings, chosen)), source, weights, **QUIET)
 
-    def to_folder(chosen: str, folder: str) -> list[Any]:
-        """The demo's knobs are for drawn pictures of one size, so a folder is begun with the defaults."""
-        if chosen != FIRST or folder not in data_folders(settings.data_roots):
-            return [gr.skip() for _ in (source, *knobs)]
-        return [DEFAULTS, *values_of(RunConfig())]
-
-    loaded = source.input(told(from_source), source, [data, weights, *knobs], **QUIET)
-    loaded.then(command_line, fields, command, **QUIET)
-    data.input(to_folder, [source, data], [source, *knobs], **QUIET).then(command_line, fields, command, **QUIET)
+    loaded = source.input(told(from_source), [source, data], [data, weights, *knobs], **QUIET)
+    taken = data.input(told(from_data), [source, data], [source, *knobs], **QUIET)
+    opened = gr.on(None, told(at_first), outputs=[data, source, *knobs], **QUIET)  # when the page is opened
+    for event in (loaded, taken, opened):
+        event.then(command_line, fields, command, **QUIET)
     edited = [field.input for field in fields[2:]]
     gr.on(edited, command_line, fields, command, trigger_mode="always_last", **QUIET)
     return Form(start, demo, fields)
