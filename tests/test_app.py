@@ -103,6 +103,7 @@ def test_the_page_is_painted_at_once_and_its_ticks_are_small(app, open_page):
     assert max(size["requestBodySize"] + size["responseBodySize"] for size in sizes) < 500
 
 
+@pytest.mark.slow
 def test_ten_tabs_are_fast(app, open_page):
     """A connection that stays open a tab would use up the six that a browser has for a host."""
     page = open_page(app)
