@@ -28,7 +28,7 @@ from workbench.knobs import override
 from workbench.models import load_model
 from workbench.runs.changes import with_whole_paths
 from workbench.runs.company import Company, CompanyOverError, is_a_consequence
-from workbench.runs.group import device_environment
+from workbench.runs.group import _find_store, _open_store, device_environment
 from workbench.runs.launch import Hosts
 from workbench.runs.run import Run
 
@@ -220,7 +220,7 @@ def train_on(tmp_path):
 
 @pytest.mark.slow
 @alone_for_minutes
-def test_two_hosts_are_two_processes_and_either_stops_both(whole, tmp_path, train_on):
+def test_two_hosts_are_two_processes_and_either_ends_both(whole, tmp_path, train_on):
     settings = tmp_path / "settings.yaml"
     save_config(override(whole.config, {"devices": "cpu"}), settings)
     first, second = tmp_path / "first", tmp_path / "second"
@@ -234,13 +234,35 @@ def test_two_hosts_are_two_processes_and_either_stops_both(whole, tmp_path, trai
     assert [path.name for path in second.iterdir()] == ["prepared"], "the run lies on host 0 alone"
 
     longer = train_on(0, first, "--resume", "r", "--epochs", "10000")
-    along = train_on(1, second, "--data", "shapes")
+    along = train_on(1, second, "--data", "shapes", "--devices", "cpu")
     wait_until(lambda: has_steps(run, 70))
     os.killpg(along.pid, signal.SIGINT)
     assert longer.wait(60) == 0, longer.stdout.read()
     assert along.wait(20) == 0
     assert run.status().state == "stopped"
     assert run.last_step == run.status().step >= 70
+
+    before = run.last_step
+    longer = train_on(0, first, "--resume", "r")
+    along = train_on(1, second, "--devices", "cpu")
+    wait_until(lambda: has_steps(run, before + 4))
+    (launcher,) = psutil.Process(along.pid).children()
+    (helper,) = launcher.children()
+    helper.kill()
+    assert longer.wait(60) == 1
+    assert along.wait(60) == 1
+    assert run.status().state == "failed"
+    assert run.status().error.startswith("Process 1 of the training was killed"), run.status().error
+
+
+def test_where_hosts_cannot_meet():
+    with socket.socket() as busy:
+        busy.bind(("127.0.0.1", 0))
+        busy.listen()
+        with pytest.raises(UserError, match="a free port"):
+            _open_store(Hosts(2, 0, "127.0.0.1", busy.getsockname()[1]))
+    with pytest.raises(UserError, match="no host called nowhere"):
+        _find_store(Hosts(2, 1, "nowhere.invalid"))
 
 
 def test_hosts_without_an_address_or_beyond_their_number_are_refused():

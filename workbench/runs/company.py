@@ -75,6 +75,11 @@ class Company:
         """Tell all who ask."""
         self._store.set(about, json.dumps(what))
 
+    def say_first(self, about: str, what: Mapping[str, Any]) -> bool:
+        """Tell it unless it was told before; whether it is now what was told."""
+        text = json.dumps(what)
+        return self._store.compare_set(about, "", text).decode() == text
+
     def heard(self, about: str) -> dict[str, Any] | None:
         """What was said; None while nothing was."""
         return json.loads(self._store.get(about)) if self._store.check([about]) else None

@@ -8,6 +8,7 @@ device.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 import socket
@@ -16,13 +17,15 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from types import FrameType
 
+import psutil
 import torch
 from filelock import Timeout
 from torch.distributed import TCPStore
-from torch.distributed.elastic.multiprocessing import SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
@@ -36,8 +39,10 @@ from workbench.runs.run import PATIENCE, Run
 from workbench.runs.status import read_status, write_status
 
 ALONE_AT = "127.0.0.1"
-TIME_TO_END = 120
-"""Seconds that the processes have to save their state when they are asked to end."""
+FOR_OTHERS = 10.0
+"""Seconds in which the processes of other hosts end after those of this one."""
+
+TO_CONNECT = timedelta(seconds=20)
 
 VISIBLE = {
     "cuda": "CUDA_VISIBLE_DEVICES",
@@ -66,9 +71,9 @@ def _lead(run: Run, hosts: Hosts) -> int:
     told = Teller(run)
     try:
         environment = device_environment(run.config.training.hardware)
-        store = _open_store(hosts)
-        members = Company(store, hosts=hosts.total)
         with told.listening_for_stop():
+            store = _open_store(hosts)
+            members = Company(store, hosts=hosts.total)
             _await_hosts(members, told.tell)
         where = hosts._replace(address=hosts.address or ALONE_AT, port=store.port)
         command = ["-m", WORKER, str(run.folder)]
@@ -93,8 +98,7 @@ def help_first(words: str, hosts: Hosts) -> int:
     try:
         environment = device_environment(hardware)
         print(f"Waiting for host 0 at {hosts.address}:{hosts.port}.", flush=True)
-        members = Company(_find_store(hosts), host=hosts.host, hosts=hosts.total)
-        members.say(f"host-{hosts.host}", {"name": socket.gethostname()})
+        members = _meet(hosts)
         print("Training along; the run and all that it tells lie on host 0. Ctrl-C stops it everywhere.", flush=True)
         command = ["-m", HELPER, runs, *([data] if data else [])]
         sentence = _run(hosts, hardware.processes, command, environment, members)
@@ -145,7 +149,7 @@ def _open_store(hosts: Hosts) -> TCPStore:
     address, port = (hosts.address, hosts.port) if hosts.total > 1 else (ALONE_AT, 0)
     assert address
     try:
-        return TCPStore(address, port, is_master=True, wait_for_workers=False, multi_tenant=True)
+        return TCPStore(address, port, is_master=True, wait_for_workers=False, multi_tenant=True, timeout=TO_CONNECT)
     except RuntimeError as error:
         raise UserError(
             f"The hosts cannot meet at {address}:{port} ({' '.join(str(error).split())[:200]}): give an address "
@@ -164,11 +168,25 @@ def _find_store(hosts: Hosts) -> TCPStore:
     while True:
         try:
             socket.create_connection((hosts.address, hosts.port), timeout=2).close()
-            return TCPStore(hosts.address, hosts.port, is_master=False, wait_for_workers=False)
+            return TCPStore(hosts.address, hosts.port, is_master=False, wait_for_workers=False, timeout=TO_CONNECT)
         except socket.gaierror as error:
             raise UserError(f"There is no host called {hosts.address} ({error.strerror}).") from None
         except OSError:
             time.sleep(1)
+        except RuntimeError:
+            raise UserError(
+                f"What listens at {hosts.address}:{hosts.port} is no training: give the --address and --port of host 0."
+            ) from None
+
+
+def _meet(hosts: Hosts) -> Company:
+    """Take this host's place; where one before has it, that training is about to end."""
+    while True:
+        members = Company(_find_store(hosts), host=hosts.host, hosts=hosts.total)
+        if members.say_first(f"host-{hosts.host}", {"name": socket.gethostname(), "pid": os.getpid()}):
+            return members
+        del members
+        time.sleep(1)
 
 
 # --- processes ---
@@ -178,9 +196,9 @@ def _run(
     hosts: Hosts, processes: int, command: Sequence[str], environment: dict[str, str], members: Company
 ) -> str | None:
     """Start the processes and wait for their end; the sentence of the first that failed."""
+    logging.getLogger("torch.distributed.elastic").setLevel(logging.ERROR)
     os.environ.update(environment)
     os.environ[LED] = str(os.getpid())
-    os.environ.setdefault("TORCH_ELASTIC_SHUTDOWN_TIMEOUT", str(TIME_TO_END))
     launch = LaunchConfig(
         min_nodes=hosts.total,
         max_nodes=hosts.total,
@@ -191,13 +209,53 @@ def _run(
         rdzv_configs={"rank": hosts.host, "timeout": 900},
         max_restarts=0,
     )
-    try:
-        elastic_launch(launch, sys.executable)("-u", *command)
-    except SignalException:  # the processes have been asked to end, and have
-        return None
-    except ChildFailedError as error:
-        return _why(error, members)
-    return None
+    launching = _Launching(launch, command)
+    asked = [0]
+
+    def hand_on(number: int, frame: FrameType | None) -> None:
+        asked[0] += 1
+        for worker in psutil.Process().children():
+            worker.send_signal(signal.SIGTERM if asked[0] == 1 else signal.SIGKILL)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, hand_on)
+    launching.start()
+    launching.wait()
+    if launching.broken:
+        return (
+            "The processes could not be started, by a mistake of the workbench or of PyTorch: the log has the details."
+        )
+    return _why(launching.failed, members) if launching.failed else None
+
+
+class _Launching(threading.Thread):
+    """PyTorch's launcher in a thread, where it leaves signals to us: those who end on request have not failed."""
+
+    def __init__(self, launch: LaunchConfig, command: Sequence[str]) -> None:
+        super().__init__(daemon=True)
+        self._launch = launch
+        self._command = command
+        self.failed: ChildFailedError | None = None
+        self.broken = True
+
+    def run(self) -> None:
+        """Until all processes of this host have ended, and then the other hosts' too."""
+        try:
+            elastic_launch(self._launch, sys.executable)("-u", *self._command)
+        except ChildFailedError as error:
+            self.failed = error
+        self.broken = False  # an error that nobody foresaw leaves its traceback in the log
+
+    def wait(self) -> None:
+        """Until it has ended; not for long for the other hosts, one of which may be gone without a word."""
+        seen, idle_since = False, time.monotonic()
+        while self.is_alive():
+            self.join(company.POLL)
+            if psutil.Process().children():
+                seen, idle_since = True, time.monotonic()
+            elif seen and time.monotonic() - idle_since > FOR_OTHERS:
+                self.broken = False
+                return
 
 
 def _why(error: ChildFailedError, members: Company) -> str:
