@@ -96,8 +96,10 @@ def _groups() -> Iterator[tuple[str, list[str]]]:
         yield " · ".join(group.split(".")).capitalize(), paths
 
 
-def create_field(config: RunConfig, path: str, of: str = "knob") -> Component:
-    """The field of one knob; `of` begins its id, which a page has once."""
+def create_field(
+    config: RunConfig, path: str, of: str = "knob", sliders: Mapping[str, tuple[float, float]] | None = None
+) -> Component:
+    """The field of one knob; `of` begins its id, which a page has once; `sliders` tells which slide, and how far."""
     field, value = field_of(RunConfig, path), _shown(path, value_of(config, path))
     about: dict[str, Any] = {
         "label": _label(path),
@@ -105,6 +107,9 @@ def create_field(config: RunConfig, path: str, of: str = "knob") -> Component:
         "min_width": 200,
         "elem_id": f"{of}-{path.replace('.', '-').replace('_', '-')}",
     }
+    if sliders and path in sliders:
+        least, most = sliders[path]
+        return gr.Slider(least, most, value, step=(most - least) / 20, **about)
     if path in NAMES:
         names = gr.Dropdown([value], value=value, allow_custom_value=True, **about)
         names.focus(_choices_of(path), outputs=names, show_progress="hidden", api_visibility="private")

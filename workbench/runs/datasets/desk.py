@@ -1,0 +1,308 @@
+"""Answers to what views of a data set ask, with questions and answers as JSON; knows no page.
+
+Data sets go by the names of `Datasets`: no path that came from a browser is opened.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import threading
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from workbench.config import DataConfig, RunConfig
+from workbench.errors import UserError, choices
+from workbench.page import address_of
+from workbench.runs.datasets.jobs import Jobs, Progress
+from workbench.runs.datasets.known import Datasets
+from workbench.runs.exploring.questions import number_of, text_of
+
+if TYPE_CHECKING:
+    from workbench.data.doctor import Finding, Illustration, Report
+    from workbench.data.prepared import Prepared
+    from workbench.data.thumbnails import Thumbnail
+
+Json = dict[str, Any]
+
+PAGE = 24
+"""Pictures that a gallery shows at a time."""
+LARGE = 768
+"""The longer side of a picture that is looked at alone."""
+MOST_FILES = 200
+"""Names that are told beside a finding."""
+SAMPLES, DRAWS, PREVIEW = 3, 5, 144
+"""Pictures that an augmentation is shown on, how often, and their longer side."""
+
+
+class Check(NamedTuple):
+    """What the doctor found, and a number that grows with every check."""
+
+    report: Report
+    number: int
+
+
+class Desk:
+    """Each of `answers` takes a question and gives its answer, or raises a UserError; the rest is for buttons."""
+
+    def __init__(self, datasets: Datasets) -> None:
+        self.datasets = datasets
+        self.jobs = Jobs()
+        self._checks: dict[str, Check] = {}
+        self._lock = threading.Lock()
+        self.answers = (self.state, self.about, self.stop, self.findings, self.gallery, self.picture, self.augmented)
+
+    # --- what views ask: `data` is the name of a data set ---
+
+    def state(self, question: Json) -> Json:
+        """The work that is done on it, and marks of what is there to be seen, which change with it."""
+        name = text_of(question, "data")
+        job, check = self.jobs.get(name), self._checks.get(name)
+        index = self._folder(name) / "index.json"
+        return {
+            "job": None
+            if job is None
+            else {
+                **{what: getattr(job, what) for what in ("title", "state", "done", "total", "error", "at_work")},
+                "seconds": round(job.seconds, 1),
+            },
+            "checked": check.number if check else 0,
+            "prepared": f"{index.parent.name}-{index.stat().st_mtime_ns}" if index.is_file() else "",
+        }
+
+    def about(self, question: Json) -> Json:
+        """The layout that was found, in a sentence."""
+        from workbench.data.layouts import open_source
+
+        data = self.datasets.config(text_of(question, "data")).data
+        return {"report": open_source(data.path, data.layout, **data.options).report, "path": data.path}
+
+    def stop(self, question: Json) -> Json:
+        """End the work at the next picture."""
+        self.jobs.stop(text_of(question, "data"))
+        return {}
+
+    def findings(self, question: Json) -> Json:
+        """What the doctor found, with pictures, and the numbers; empty before a check."""
+        check = self._checks.get(text_of(question, "data"))
+        return findings_told(check.report) if check else {}
+
+    def gallery(self, question: Json) -> Json:
+        """A `page` of the prepared pictures: those of a `split` whose names hold `words`, in an `order`."""
+        from workbench.data.thumbnails import ORDERS, chosen, thumbnail
+
+        prepared = self.prepared(text_of(question, "data"))
+        split, order = question.get("split") or "", question.get("order") or ORDERS[0]
+        if split and split not in prepared.splits:
+            raise choices("split", str(split), prepared.splits)
+        if order not in ORDERS:
+            raise choices("order", str(order), ORDERS)
+        numbers = chosen(prepared, split, str(question.get("words") or ""), order)
+        pages = max(1, -(-len(numbers) // PAGE))
+        page = min(number_of(question, "page", most=1 << 30), pages - 1)
+        splits = _split_of(prepared)
+        return {
+            "total": len(numbers),
+            "page": page,
+            "pages": pages,
+            "splits": {name: len(its) for name, its in prepared.splits.items()},
+            "orders": list(ORDERS),
+            "classes": _legend(prepared),
+            "pictures": [
+                {
+                    "name": prepared.entries[number].name,
+                    "split": splits.get(number, "in no split"),
+                    "share": prepared.entries[number].share,
+                    **_told(thumbnail(prepared, number)),
+                }
+                for number in numbers[page * PAGE : (page + 1) * PAGE]
+            ],
+        }
+
+    def picture(self, question: Json) -> Json:
+        """One picture by its `name`, as large as it was prepared."""
+        from workbench.data.thumbnails import shown
+
+        prepared, name = self.prepared(text_of(question, "data")), text_of(question, "name")
+        if name not in prepared.names:
+            raise UserError(f"There is no picture {name!r} here (any more): choose another one.")
+        number = prepared.names.index(name)
+        entry = prepared.entries[number]
+        size = f"{entry.original[1]} x {entry.original[0]}, prepared {entry.image_shape[1]} x {entry.image_shape[0]}"
+        return {"name": name, "told": size, **_told(shown(prepared, number, LARGE))}
+
+    def augmented(self, question: Json) -> Json:
+        """Some training pictures, each as it is and as a `preset` draws it at a `strength`, by a `seed`."""
+        from workbench.data.thumbnails import drawn
+        from workbench.data.transforms import PRESETS, preview
+
+        prepared, preset = self.prepared(text_of(question, "data")), text_of(question, "preset")
+        strength = question.get("strength", 1)
+        if not isinstance(strength, int | float) or not 0 <= strength <= 2:
+            raise UserError(f"A strength lies between 0 and 2, not at {str(strength)[:40]!r}.")
+        numbers = prepared.splits["train"]
+        few = [
+            numbers[place * (len(numbers) - 1) // max(1, SAMPLES - 1)] for place in range(min(SAMPLES, len(numbers)))
+        ]
+        samples = [(prepared.image(number), prepared.mask(number)) for number in few]
+        seed = number_of(question, "seed", most=1 << 30)
+        rows = preview(samples, preset, float(strength), seed, DRAWS)
+        return {
+            "told": PRESETS[preset].description,
+            "rows": [
+                {
+                    "name": prepared.entries[number].name,
+                    "pictures": [_told(drawn(image, mask, prepared.task, PREVIEW)) for image, mask in row],
+                }
+                for number, row in zip(few, rows, strict=True)
+            ],
+        }
+
+    # --- what buttons do ---
+
+    def check(self, name: str, config: RunConfig) -> None:
+        """Decide the configuration and begin to look for faults."""
+        decided = self.datasets.decide(name, config)
+        self.jobs.start(
+            name,
+            "Looking at every picture and mask",
+            lambda progress: _check(decided.data, progress),
+            lambda report: self._checked(name, report),
+        )
+
+    def mend(self, name: str, findings: list[int]) -> RunConfig:
+        """Apply the mends of these findings of the last check, by their numbers; returns what is decided now."""
+        check, config = self._checks.get(name), self.datasets.config(name)
+        if check is None:
+            raise UserError(f"{name} has not been checked since the app was started: check it first.")
+        wanted = tuple(found for number, found in enumerate(check.report.findings) if number in findings and found.mend)
+        if not wanted:
+            raise UserError("Nothing is chosen to be mended: tick at least one mend.")
+        file = self.datasets.file(name)
+        before = _stored_groups(config.data)
+        data = replace(check.report, findings=wanted).write_mends(config.data, file)
+        if before and any(found.mend.groups for found in wanted if found.mend):
+            _join_groups(data, before)
+        return self.datasets.decide(name, config.model_copy(update={"data": data}))
+
+    def prepare(self, name: str, config: RunConfig) -> None:
+        """Decide the configuration and begin to prepare; started again it goes on where it was."""
+        decided = self.datasets.decide(name, config)
+        self.jobs.start(name, "Preparing", lambda progress: self._prepare(decided.data, progress), lambda _: None)
+
+    def _prepare(self, data: DataConfig, progress: Progress) -> Prepared:
+        from workbench.runs.preparing import prepare_for
+
+        return prepare_for(data, self.datasets.runs, progress)
+
+    def prepared_told(self, name: str, config: RunConfig) -> str:
+        """What was prepared and how it is split; of a configuration that is not decided how it would be split."""
+        from workbench.data.assign import assign_splits
+        from workbench.data.layouts import open_source
+
+        if not (self._folder(name) / "index.json").is_file():
+            return (
+                "Prepare decodes every picture once; after that they are shown below, and training reads nothing else."
+            )
+        prepared = self.prepared(name)
+        if config.data == self.datasets.config(name).data:
+            return " ".join(prepared.facts["report"][1:])
+        source = open_source(prepared.source["path"], prepared.source["layout"], **prepared.source["options"])
+        _, report = assign_splits(config.data, source, prepared.entries)
+        return f"As these knobs stand, once it is prepared anew: {' '.join(report)}"
+
+    def prepared(self, name: str) -> Prepared:
+        """The data set as it is decided, prepared."""
+        folder = self._folder(name)
+        index = folder / "index.json"
+        if not index.is_file():
+            raise UserError(f"{name} is not prepared as it is decided: prepare it first.")
+        return _opened(folder, index.stat().st_mtime_ns)
+
+    def _folder(self, name: str) -> Path:
+        from workbench.runs.preparing import prepared_folder
+
+        return prepared_folder(self.datasets.config(name).data, self.datasets.runs)
+
+    def _checked(self, name: str, report: Report) -> None:
+        with self._lock:
+            number = max((check.number for check in self._checks.values()), default=0) + 1
+            self._checks[name] = Check(report, number)
+
+
+def _check(data: DataConfig, progress: Progress) -> Report:
+    from workbench.data.doctor import check
+
+    return check(data, progress)
+
+
+@lru_cache(maxsize=2)
+def _opened(folder: Path, changed: int) -> Prepared:
+    """`changed` is when it was prepared."""
+    from workbench.data.prepared import open_prepared
+
+    return open_prepared(folder)
+
+
+def _stored_groups(data: DataConfig) -> dict[str, str]:
+    return json.loads(Path(data.group_file).read_text(encoding="utf-8")) if data.group_file else {}
+
+
+def _join_groups(data: DataConfig, before: dict[str, str]) -> None:
+    """A second mend keeps together what the first one did."""
+    from workbench.data.splits import join_groups, write_groups
+
+    assert data.group_file
+    write_groups(data.group_file, join_groups(before, _stored_groups(data)))
+
+
+def findings_told(report: Report) -> Json:
+    """A report for a view."""
+    training = ""
+    if report.refusal_after_mends:
+        training = f"Training could not begin with it. {report.refusal_after_mends}"
+    elif report.refusal:
+        training = "Training could not begin with it as it is; the mends below make it possible."
+    return {
+        "headline": report.headline,
+        "refusal": training,
+        "findings": [_finding_told(finding) for finding in report.findings],
+        "summary": report.summary.lines(),
+        "gallery": [_illustration_told(each) for each in report.gallery],
+    }
+
+
+def _finding_told(finding: Finding) -> Json:
+    together = [", ".join(group) for group in finding.groups] or list(finding.files)
+    return {
+        **{what: getattr(finding, what) for what in ("code", "severity", "title", "explanation", "advice", "count")},
+        "mend": finding.mend.sentence if finding.mend else "",
+        "files": together[:MOST_FILES],
+        "more": max(0, len(together) - MOST_FILES),
+        "illustrations": [_illustration_told(each) for each in finding.illustrations],
+    }
+
+
+def _illustration_told(illustration: Illustration) -> Json:
+    return {"caption": illustration.caption, "pictures": [address_of(picture) for picture in illustration.pictures]}
+
+
+def _legend(prepared: Prepared) -> list[Json]:
+    from workbench.overlays import palette
+
+    colours = palette(prepared.task)
+    return [
+        {"name": name, "colour": "#{:02x}{:02x}{:02x}".format(*colours[number].tolist())}
+        for number, name in prepared.task.foreground.items()
+    ]
+
+
+def _split_of(prepared: Prepared) -> dict[int, str]:
+    return {number: split for split, numbers in prepared.splits.items() for number in numbers}
+
+
+def _told(thumbnail: Thumbnail) -> Json:
+    picture, mask = (base64.b64encode(data).decode() for data in thumbnail)
+    return {"picture": f"data:image/jpeg;base64,{picture}", "mask": f"data:image/png;base64,{mask}"}
