@@ -28,8 +28,9 @@ from workbench.knobs import override
 from workbench.models import load_model
 from workbench.runs.changes import with_whole_paths
 from workbench.runs.company import Company, CompanyOverError, is_a_consequence
-from workbench.runs.group import _find_store, _open_store, device_environment
+from workbench.runs.group import device_environment
 from workbench.runs.launch import Hosts
+from workbench.runs.meeting import find_store, open_store
 from workbench.runs.run import Run
 
 alone_for_minutes = pytest.mark.timeout(600)
@@ -260,9 +261,9 @@ def test_where_hosts_cannot_meet():
         busy.bind(("127.0.0.1", 0))
         busy.listen()
         with pytest.raises(UserError, match="a free port"):
-            _open_store(Hosts(2, 0, "127.0.0.1", busy.getsockname()[1]))
+            open_store(Hosts(2, 0, "127.0.0.1", busy.getsockname()[1]))
     with pytest.raises(UserError, match="no host called nowhere"):
-        _find_store(Hosts(2, 1, "nowhere.invalid"))
+        find_store(Hosts(2, 1, "nowhere.invalid"))
 
 
 def test_hosts_without_an_address_or_beyond_their_number_are_refused():

@@ -17,15 +17,12 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import timedelta
-from functools import partial
 from pathlib import Path
 from types import FrameType
 
 import psutil
 import torch
 from filelock import Timeout
-from torch.distributed import TCPStore
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
@@ -34,15 +31,13 @@ from workbench.errors import UserError
 from workbench.runs import company
 from workbench.runs.company import Company
 from workbench.runs.launch import HELPER, LED, WORKER, Hosts
+from workbench.runs.meeting import ALONE_AT, await_hosts, meet, open_store
 from workbench.runs.processes import this_process
 from workbench.runs.run import PATIENCE, Run
 from workbench.runs.status import read_status, write_status
 
-ALONE_AT = "127.0.0.1"
 FOR_OTHERS = 10.0
 """Seconds in which the processes of other hosts end after those of this one."""
-
-TO_CONNECT = timedelta(seconds=20)
 
 VISIBLE = {
     "cuda": "CUDA_VISIBLE_DEVICES",
@@ -72,9 +67,9 @@ def _lead(run: Run, hosts: Hosts) -> int:
     try:
         environment = device_environment(run.config.training.hardware)
         with told.listening_for_stop():
-            store = _open_store(hosts)
+            store = open_store(hosts)
             members = Company(store, hosts=hosts.total)
-            _await_hosts(members, told.tell)
+            await_hosts(members, told.tell)
         where = hosts._replace(address=hosts.address or ALONE_AT, port=store.port)
         command = ["-m", WORKER, str(run.folder)]
         sentence = _run(where, run.config.training.hardware.processes, command, environment, members)
@@ -98,7 +93,7 @@ def help_first(words: str, hosts: Hosts) -> int:
     try:
         environment = device_environment(hardware)
         print(f"Waiting for host 0 at {hosts.address}:{hosts.port}.", flush=True)
-        members = _meet(hosts)
+        members = meet(hosts)
         print("Training along; the run and all that it tells lie on host 0. Ctrl-C stops it everywhere.", flush=True)
         command = ["-m", HELPER, runs, *([data] if data else [])]
         sentence = _run(hosts, hardware.processes, command, environment, members)
@@ -141,57 +136,6 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-# --- hosts find each other ---
-
-
-def _open_store(hosts: Hosts) -> TCPStore:
-    """The first host's; on one host any free port serves."""
-    address, port = (hosts.address, hosts.port) if hosts.total > 1 else (ALONE_AT, 0)
-    assert address
-    try:
-        return TCPStore(address, port, is_master=True, wait_for_workers=False, multi_tenant=True, timeout=TO_CONNECT)
-    except RuntimeError as error:
-        raise UserError(
-            f"The hosts cannot meet at {address}:{port} ({' '.join(str(error).split())[:200]}): give an address "
-            "of this host, which is host 0, and a free port."
-        ) from None
-
-
-def _await_hosts(members: Company, tell: Callable[[str], None]) -> None:
-    for host in range(1, members.hosts):
-        members.hear(f"host-{host}", partial(tell, f"Waiting for host {host} of {members.hosts - 1}."))
-
-
-def _find_store(hosts: Hosts) -> TCPStore:
-    """Asked for in a loop, so that Ctrl-C is heard."""
-    assert hosts.address
-    while True:
-        try:
-            socket.create_connection((hosts.address, hosts.port), timeout=2).close()
-            return TCPStore(hosts.address, hosts.port, is_master=False, wait_for_workers=False, timeout=TO_CONNECT)
-        except socket.gaierror as error:
-            raise UserError(f"There is no host called {hosts.address} ({error.strerror}).") from None
-        except OSError:
-            time.sleep(1)
-        except RuntimeError:
-            raise UserError(
-                f"What listens at {hosts.address}:{hosts.port} is no training: give the --address and --port of host 0."
-            ) from None
-
-
-def _meet(hosts: Hosts) -> Company:
-    """Take this host's place; where one before has it, that training is about to end."""
-    while True:
-        members = Company(_find_store(hosts), host=hosts.host, hosts=hosts.total)
-        if members.say_first(f"host-{hosts.host}", {"name": socket.gethostname(), "pid": os.getpid()}):
-            return members
-        del members
-        time.sleep(1)
-
-
-# --- processes ---
-
-
 def _run(
     hosts: Hosts, processes: int, command: Sequence[str], environment: dict[str, str], members: Company
 ) -> str | None:
@@ -210,12 +154,12 @@ def _run(
         max_restarts=0,
     )
     launching = _Launching(launch, command)
-    asked = [0]
+    asked: list[int] = []
 
     def hand_on(number: int, frame: FrameType | None) -> None:
-        asked[0] += 1
+        asked.append(number)
         for worker in psutil.Process().children():
-            worker.send_signal(signal.SIGTERM if asked[0] == 1 else signal.SIGKILL)
+            worker.send_signal(signal.SIGTERM if len(asked) == 1 else signal.SIGKILL)
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, hand_on)
@@ -225,7 +169,9 @@ def _run(
         return (
             "The processes could not be started, by a mistake of the workbench or of PyTorch: the log has the details."
         )
-    return _why(launching.failed, members) if launching.failed else None
+    if launching.failed is None or (asked and members.failure() is None):
+        return None
+    return _why(launching.failed, members)
 
 
 class _Launching(threading.Thread):
