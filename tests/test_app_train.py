@@ -220,6 +220,11 @@ def test_a_training_from_the_page_and_its_whole_life(runs, processes, open_page)
     page.wait_for_function(f"{POINTS} > {before}")
     page.locator("#stop:not([disabled])").click()
     wait_for_state(page, "stopped")
+    write(page, "epochs", "3000")
+    page.locator("#extend:not([disabled])").click()
+    wait_for_state(page, "running")
+    page.get_by_text(re.compile("of 3000$")).wait_for()
+    assert run.config.training.epochs == 3000
 
 
 @pytest.mark.slow

@@ -55,7 +55,7 @@ def _connect_choice(settings: Settings, chosen: gr.Dropdown, views: RunViews) ->
 
     gr.on(None, at_first, outputs=[chosen, *views], **QUIET)  # when the page is opened
     chosen.focus(lambda: gr.Dropdown(choices=_names(settings)), outputs=chosen, **QUIET)
-    chosen.change(views.showing, chosen, list(views), **QUIET)
+    chosen.change(views.showing, chosen, list(views), trigger_mode="always_last", **QUIET)
     chosen.change(None, chosen, js=IN_THE_ADDRESS, **OWN)
 
 
@@ -107,8 +107,9 @@ def _connect_buttons(
     def twice(name: str) -> int:
         return 2 * settings.run(name).config.training.epochs
 
-    views.progress.changed(able, outputs=[stop, resume, extend], **QUIET)
-    chosen.change(told(twice), chosen, epochs, **QUIET)
+    latest: dict[str, Any] = {**QUIET, "trigger_mode": "always_last"}  # else gradio drops what comes while it works
+    views.progress.changed(able, outputs=[stop, resume, extend], **latest)
+    chosen.change(told(twice), chosen, epochs, **latest)
     stop.click(told(stopping), chosen, views.progress, **QUIET)
     resume.click(told(resuming), chosen, views.progress, **QUIET)
     extend.click(told(extending), [chosen, epochs], views.progress, **QUIET)
