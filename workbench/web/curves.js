@@ -1,11 +1,13 @@
 // The curves of a run while it trains: only new points are sent, and a zoom stays where it is.
 
+import { BUTTONS, COLOURS, layout, smoothed } from "./charts.js";
 import { make } from "./dom.js";
 import { plotly } from "./plotly.js";
 import { poll } from "./poll.js";
 
 const MOST_POINTS = 4000; // of one line; then it is asked for anew, thinned by those who hold all of it
-const COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f5f9f", "#5b6b7b"];
+const DASHES = ["solid", "dash", "dot"]; // for as many classes again
+const FEW = 4; // lines whose names fit above the chart
 const EVERY_STEP = new Set(["training", "images a second"]); // lines that are smoothed
 const PANELS = {
   loss: { title: "Loss", tall: true },
@@ -69,18 +71,19 @@ export function mount(element, host) {
     const library = await plotly(host.get("plotly"));
     const colour = getComputedStyle(element).color;
     for (const [panel, chart] of Object.entries(charts)) {
-      const shown = [...lines.values()].filter((line) => line.panel === panel);
+      const shown = [...lines.values()].filter((line) => line.panel === panel).sort(classesLast);
       const logarithmic = panel === "loss" && log.checked;
       const title = panel === "score" ? score.value : PANELS[panel].title;
       await library.react(
         chart,
         traces(shown, Number(smoothing.value)),
         {
-          ...layout(title, colour, shown, logarithmic, panel === "score"),
+          ...layout(title, colour, shown.length > 1, {}, vertical(panel, shown, logarithmic)),
+          ...(shown.length > FEW ? { legend: { font: { size: 10 } } } : {}),
           uirevision: `${run}/${logarithmic}/${title}`, // a zoom stays while this does
           datarevision: (drawn += 1),
         },
-        { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d"] },
+        BUTTONS,
       );
       const last = shown.map((line) => `${line.name} ${line.y.at(-1)}`).join(", ");
       chart.ariaLabel = `${title}: ${last || "nothing yet"}`;
@@ -125,20 +128,34 @@ export function mount(element, host) {
   };
 }
 
+/** Plotly would draw a line that neither rises nor falls in the middle of -1 to 1. */
+function vertical(panel, lines, logarithmic) {
+  if (logarithmic) return { type: "log" };
+  const values = lines.flatMap((line) => line.y);
+  const even = values.length > 1 && values[0] > 0 && values.every((value) => value === values[0]);
+  if (panel === "score") return { type: "linear", rangemode: "tozero" };
+  return { type: "linear", ...(even ? { range: [0, 2 * values[0]] } : {}) };
+}
+
 let count = 0;
 function unique(name) {
   count += 1;
   return `${name}-${count}`;
 }
 
+/** `dice` before `dice[road]`. */
+function classesLast(one, other) {
+  return one.name.includes("[") - other.name.includes("[");
+}
+
 function traces(lines, smoothing) {
   return lines.flatMap((line, number) => {
     const base = {
       x: line.x,
-      name: line.name,
+      name: line.name.replace(/^.*\[(.*)\]$/, "$1"),
       type: "scatter",
       mode: line.x.length === 1 ? "markers" : "lines",
-      line: { color: COLOURS[number % COLOURS.length], width: 2 },
+      line: { color: COLOURS[number % COLOURS.length], dash: DASHES[Math.floor(number / COLOURS.length) % DASHES.length], width: 2 },
     };
     if (!EVERY_STEP.has(line.name) || line.x.length < 3 || !smoothing) return [{ ...base, y: line.y }];
     const group = { legendgroup: line.name };
@@ -147,38 +164,4 @@ function traces(lines, smoothing) {
       { ...base, ...group, y: smoothed(line.y, smoothing) },
     ];
   });
-}
-
-/** A moving average that forgets by `share` a point, without leaning on its first value. */
-function smoothed(values, share) {
-  let sum = 0;
-  let weight = 0;
-  return values.map((value) => {
-    sum = sum * share + value;
-    weight = weight * share + 1;
-    return sum / weight;
-  });
-}
-
-/** Plotly would draw a line that does not rise or fall in the middle of -1 to 1. */
-function around(lines) {
-  const values = lines.flatMap((line) => line.y);
-  return values.length > 1 && values[0] > 0 && values.every((value) => value === values[0]) ? { range: [0, 2 * values[0]] } : {};
-}
-
-function layout(title, colour, lines, logarithmic, unit) {
-  const axis = { gridcolor: "rgba(128,128,128,0.25)", zerolinecolor: "rgba(128,128,128,0.4)", automargin: true };
-  return {
-    title: { text: title, x: 0, xanchor: "left", font: { size: 14 }, pad: { l: 8 } },
-    font: { color: colour, family: "system-ui, sans-serif", size: 12 },
-    paper_bgcolor: "rgba(0,0,0,0)",
-    plot_bgcolor: "rgba(0,0,0,0)",
-    margin: { l: 48, r: 12, t: 32, b: 36 },
-    hovermode: "x unified",
-    hoverlabel: { font: { color: "#111" }, bgcolor: "#fff" },
-    showlegend: lines.length > 1,
-    legend: { orientation: "h", x: 1, xanchor: "right", y: 1, yanchor: "bottom" },
-    xaxis: { ...axis, title: { text: "step", standoff: 4 } },
-    yaxis: { ...axis, type: logarithmic ? "log" : "linear", ...(unit ? { rangemode: "tozero" } : around(lines)) },
-  };
 }
