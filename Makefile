@@ -24,7 +24,7 @@ app: $(APP) ## Start the app; make app ARGS="--port 8000" chooses another port
 lab: $(NOTEBOOKS) ## Open the notebooks in JupyterLab, which then asks nobody for news
 	@$(RUN) jupyter lab notebooks --LabApp.app_settings_dir="$(CURDIR)/notebooks/jupyterlab" $(ARGS)
 
-notebooks: $(DEV) ## Run all notebooks anew and keep what they show
+notebooks: $(NOTEBOOKS) ## Run all notebooks anew and keep what they show
 	@$(BIN)/python notebooks/run_all.py $(ARGS)
 
 test: check ## Check the code and run every test

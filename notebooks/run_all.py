@@ -10,7 +10,7 @@ import nbformat
 from nbclient import NotebookClient
 from nbformat import NotebookNode
 
-FOLDER = Path(__file__).parent
+FOLDER = Path(__file__).absolute().parent
 WIDGET = "application/vnd.jupyter.widget-view+json"
 KEPT = ("image/png", "text/html", "application/vnd.plotly.v1+json", "text/markdown")
 """What can be seen without a kernel. A live view without one of them is left out of the file."""
@@ -30,6 +30,7 @@ def executed(path: Path, seconds: int = 300) -> NotebookNode:
         kernel_name="python3",
         store_widget_state=False,
         record_timing=False,
+        coalesce_streams=True,
         resources={"metadata": {"path": str(FOLDER)}},
     )
     client.execute()
@@ -50,11 +51,19 @@ def cleaned(notebook: NotebookNode) -> NotebookNode:
 
 
 def _still(output: NotebookNode) -> NotebookNode | None:
+    if "text" in output:
+        output.text = _relative(output.text)
     data = output.get("data", {})
+    data |= {kind: _relative(text) for kind, text in data.items() if isinstance(text, str)}
     if data.pop(WIDGET, None) is None:
         return output
     output.data = {kind: value for kind, value in data.items() if kind in KEPT}
     return output if output.data else None
+
+
+def _relative(text: str) -> str:
+    """Where this folder lies is nobody's business."""
+    return text.replace(f"{FOLDER}/", "")
 
 
 if __name__ == "__main__":

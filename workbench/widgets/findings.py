@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from html import escape
 from typing import Any
 
 import ipywidgets
 
-from workbench.config import DataConfig
 from workbench.data.doctor import Finding, Report
 from workbench.page import figure
 from workbench.widgets.view import with_still
@@ -18,7 +18,7 @@ SHOWN = 4
 
 
 class Findings(ipywidgets.VBox):
-    """The gravest first; `config` is the report's with the mends that are ticked, all of them at first."""
+    """The gravest first; `chosen` is the report with the mends that are ticked, all of them at first."""
 
     def __init__(self, report: Report) -> None:
         self.report = report
@@ -35,13 +35,13 @@ class Findings(ipywidgets.VBox):
         super().__init__(rows)
 
     @property
-    def config(self) -> DataConfig:
-        """With the ticked mends of knobs; group and split files are written by `report.write_mends`."""
-        config = self.report.config
-        for number, finding in enumerate(self.report.findings):
-            if finding.mend and self.ticks[number].value:
-                config = finding.mend.applied_to(config)
-        return config
+    def chosen(self) -> Report:
+        """The report with the ticked mends alone; its `write_mends` gives the configuration."""
+        findings = [
+            finding if number not in self.ticks or self.ticks[number].value else replace(finding, mend=None)
+            for number, finding in enumerate(self.report.findings)
+        ]
+        return replace(self.report, findings=tuple(findings))
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
         html = "".join(as_html(finding, mend=True) for finding in self.report.findings)
