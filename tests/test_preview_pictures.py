@@ -99,3 +99,10 @@ def test_a_run_without_previews_has_none_yet(tmp_path):
     answer = answer_previews(run)
     assert answer["epochs"] == []
     assert answer_previews(run, answer["mark"]) == {"mark": answer["mark"]}
+
+
+@pytest.mark.parametrize("epoch", ["../../../secret", "1", None])
+def test_an_epoch_that_is_no_number_opens_nothing(tmp_path, epoch):
+    run = add_demo_run(tmp_path)
+    with pytest.raises((TypeError, ValueError)):
+        answer_maps(run, epoch, "stride_1")
