@@ -49,6 +49,8 @@ def test_every_kind_of_value_is_read_as_it_was_shown(knob):
     [
         ("data.preprocessing.size", "128, 96", (128, 96)),
         ("data.preprocessing.size", "[128, 96]", (128, 96)),
+        ("data.preprocessing.size", "128", (128, 128)),
+        ("data.crop", "96", (96, 96)),
         ("data.options", "count: 20", {"count": 20}),
         ("data.options", "{count: 20}", {"count": 20}),
         ("data.crop", "", None),

@@ -34,7 +34,9 @@ def _devices(value: str) -> str:
 
 
 def _both(value: Any) -> Any:
-    """One number counts for height and width."""
+    """One number counts for height and width, also where a form makes a list of it."""
+    if isinstance(value, list | tuple) and len(value) == 1:
+        return [value[0], value[0]]
     return [value, value] if isinstance(value, int) or (isinstance(value, str) and value.isdecimal()) else value
 
 

@@ -12,6 +12,7 @@ from workbench.data.receive import receive_files, receive_zip
 from workbench.errors import UserError
 from workbench.runs.datasets.known import Datasets
 from workbench.runs.files import full_disk_told
+from workbench.ui.events import QUIET
 from workbench.ui.told import told
 
 
@@ -24,7 +25,7 @@ def create_upload(datasets: Datasets, chosen: gr.Dropdown, names: Callable[[], l
     def received(folder: Path) -> gr.Dropdown:
         return gr.Dropdown(choices=names(), value=datasets.name_of(folder))
 
-    def from_zip(path: str | None, progress: gr.Progress = gr.Progress()) -> list[Any]:  # noqa: B008 - gradio's way
+    def from_zip(path: str | None, progress: gr.Progress = gr.Progress()) -> gr.Dropdown:  # noqa: B008
         if path is None:
             raise UserError("There is no ZIP: choose one first.")
 
@@ -32,7 +33,7 @@ def create_upload(datasets: Datasets, chosen: gr.Dropdown, names: Callable[[], l
             progress(done / max(1, total), desc="Unpacking")
 
         with full_disk_told(datasets.uploads):
-            return [received(receive_zip(Path(path), datasets.uploads, progress=tell)), None]
+            return received(receive_zip(Path(path), datasets.uploads, progress=tell))
 
     def from_files(pictures: list[str] | None, masks: list[str] | None, name: str) -> list[Any]:
         images, truths = ([Path(path) for path in paths or ()] for paths in (pictures, masks))
@@ -55,7 +56,9 @@ def create_upload(datasets: Datasets, chosen: gr.Dropdown, names: Callable[[], l
             "A picture and its mask have the same name; without a mask file of its own a picture is paired with "
             f"NAME_mask. Files land in `{datasets.uploads}`, a folder for each data set."
         )
+    unpacked = packed.upload(told(from_zip), packed, chosen, show_progress_on=packed, api_visibility="private")
+    unpacked.then(lambda: None, outputs=packed, **QUIET)  # also of one that was refused, so that another can come
     return [
-        packed.upload(told(from_zip), packed, [chosen, packed], show_progress_on=packed, api_visibility="private"),
+        unpacked,
         add.click(told(from_files), [pictures, masks, name], [chosen, pictures, masks], api_visibility="private"),
     ]

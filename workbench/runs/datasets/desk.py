@@ -181,6 +181,7 @@ class Desk:
         if not wanted:
             raise UserError("Nothing is chosen to be mended: tick at least one mend.")
         file = self.datasets.file(name)
+        file.parent.mkdir(parents=True, exist_ok=True)
         before = _stored_groups(config.data)
         data = replace(check.report, findings=wanted).write_mends(config.data, file)
         if before and any(found.mend.groups for found in wanted if found.mend):
