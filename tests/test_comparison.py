@@ -11,7 +11,7 @@ from workbench.errors import UserError
 from workbench.inference.evaluation import Counted, Evaluation
 from workbench.inference.evaluation_folder import save_evaluation
 from workbench.runs.comparison import compare_runs, comparison_page, difference, knob_differences
-from workbench.runs.evaluation import evaluation_folder
+from workbench.runs.evaluated import evaluation_folder
 from workbench.runs.run import Run
 from workbench.task import Task
 

@@ -14,7 +14,7 @@ from workbench.inference.evaluation_folder import load_evaluation
 from workbench.inference.predictor import Predictor
 from workbench.models import load_model
 from workbench.runs.demo import DEMO, add_demo_run
-from workbench.runs.evaluation import evaluation_folder
+from workbench.runs.evaluated import evaluation_folder
 from workbench.runs.run import Run, list_runs
 
 

@@ -17,7 +17,8 @@ from workbench.errors import UserError
 from workbench.inference.evaluation_folder import load_evaluation
 from workbench.inference.scores import summarise
 from workbench.models import model_from_config, save_model
-from workbench.runs.evaluation import evaluate_run, evaluation_folder
+from workbench.runs.evaluated import evaluation_folder
+from workbench.runs.evaluation import evaluate_run
 from workbench.runs.preparing import prepare_for
 from workbench.runs.run import Run
 

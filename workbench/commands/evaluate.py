@@ -41,7 +41,8 @@ def evaluate(
         worst: How many of the worst pictures are listed.
         runs: The folder of all runs.
     """
-    from workbench.runs.evaluation import evaluate_run, evaluation_folder
+    from workbench.runs.evaluated import evaluation_folder
+    from workbench.runs.evaluation import evaluate_run
 
     one = find_run(run, runs)
     rank, processes = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))

@@ -71,7 +71,8 @@ def _train(run: Run, enough: Callable[[], bool] = lambda: False) -> None:
 
 
 def _evaluate(runs: list[Run]) -> None:
-    from workbench.runs.evaluation import evaluate_run, evaluation_folder
+    from workbench.runs.evaluated import is_evaluated
+    from workbench.runs.evaluation import evaluate_run
     from workbench.runs.standings import split_of
 
     if not runs:
@@ -79,7 +80,7 @@ def _evaluate(runs: list[Run]) -> None:
     split = split_of(runs)
     with progress_bar("picture") as show:
         for run in runs:
-            if not (evaluation_folder(run, split) / "summary.json").is_file():
+            if not is_evaluated(run, split):
                 evaluate_run(run, split, progress=show)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from workbench.inference.evaluation import Counted, Evaluation
-from workbench.inference.histograms import curve, outcomes_at_thresholds, reliability
+from workbench.inference.histograms import BINS, curve, outcomes_at_thresholds, reliability
 from workbench.inference.intervals import Interval, bootstrap, weighted_mean
 from workbench.metrics import RATIOS, accuracy, batch_iou, ratios
 from workbench.task import Task
@@ -136,7 +136,43 @@ def picture_rows(evaluation: Evaluation) -> list[dict[str, Any]]:
 
 def scores_at_threshold(evaluation: Evaluation, threshold: float) -> dict[str, float]:
     """Scores of a binary or multilabel task at another threshold, instantly; it is taken down to a 256th."""
-    place = min(int(threshold * 256), 255)
-    counts = outcomes_at_thresholds(counted_of(evaluation).histograms)[:, :, place]
+    counts = outcomes_at_thresholds(counted_of(evaluation).histograms)[:, :, place_of(threshold)]
     values = _pooled(np.ones((1, len(counts))), counts, evaluation.task)[0]
     return dict(zip([*RATIOS, *(f"{name}_all_pixels" for name in RATIOS), "accuracy"], values.tolist(), strict=False))
+
+
+def scores_by_threshold(evaluation: Evaluation) -> dict[str, list[float | None]]:
+    """Every score at the thresholds 0, 1/256 ... 255/256 of a binary or multilabel task, under its name of before."""
+    counted, task = counted_of(evaluation), evaluation.task
+    pooled = outcomes_at_thresholds(counted.histograms.sum(0))  # [classes, thresholds, 4]
+    parts = [
+        _by_picture(histograms, task)
+        for histograms in np.array_split(counted.histograms, -(-len(counted.histograms) // 256))
+    ]
+    known, total = (np.stack(each).sum(0) for each in zip(*parts, strict=True))
+    with np.errstate(invalid="ignore"):
+        by_picture = total / known
+    by_class = ratios(torch.from_numpy(pooled)).nanmean(0).numpy()
+    found = {name: by_class[:, place] for place, name in enumerate(RATIOS)}
+    found["accuracy"] = accuracy(torch.from_numpy(pooled).transpose(0, 1), task).numpy()
+    found |= {f"{name}_per_picture": by_picture[:, place] for place, name in enumerate((*RATIOS, "accuracy"))}
+    return {name: [_number(value) for value in values] for name, values in found.items()}
+
+
+def _by_picture(histograms: np.ndarray, task: Task) -> tuple[np.ndarray, np.ndarray]:
+    """Of each threshold and score how many pictures say something, and the sum of what they say."""
+    outcomes = torch.from_numpy(outcomes_at_thresholds(histograms))
+    right = accuracy(outcomes.transpose(1, 2), task)
+    values = torch.cat([ratios(outcomes).nanmean(1), right[..., None]], -1).numpy()
+    return np.isfinite(values).sum(0), np.nansum(values, 0)
+
+
+def intervals_at_threshold(evaluation: Evaluation, threshold: float) -> dict[str, Interval]:
+    """As `score_intervals`, at another threshold of a binary or multilabel task; it is taken down to a 256th."""
+    outcomes = outcomes_at_thresholds(counted_of(evaluation).histograms)
+    return score_intervals(outcomes[:, :, place_of(threshold)], evaluation.task)
+
+
+def place_of(threshold: float) -> int:
+    """Of the 256 thresholds the one that is taken for it."""
+    return min(int(threshold * BINS), BINS - 1)

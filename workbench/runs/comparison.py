@@ -15,7 +15,7 @@ from workbench.inference.intervals import Interval, bootstrap, weighted_mean
 from workbench.inference.scores import counted_of, picture_scores, score_intervals
 from workbench.page import Line, document, line_chart, table
 from workbench.plots import loss_and_score_curves
-from workbench.runs.evaluation import evaluation_folder
+from workbench.runs.evaluated import evaluation_folder, is_evaluated
 from workbench.runs.run import Run
 
 TOLD = ("dice", "jaccard", "dice_per_picture", "sensitivity", "precision", "accuracy")
@@ -83,7 +83,7 @@ def compare_runs(runs: Sequence[Run], split: str = "test") -> Comparison:
         raise UserError("Name at least two runs to compare.")
     if len({run.name for run in runs}) < len(runs):
         raise UserError("Name each run once.")
-    evaluations = {run.name: load_evaluation(evaluation_folder(run, split)) for run in runs if _has(run, split)}
+    evaluations = {run.name: load_evaluation(evaluation_folder(run, split)) for run in runs if is_evaluated(run, split)}
     notes = [
         f"{run.name} is not evaluated on {split}: workbench evaluate {run.name} --split {split}"
         for run in runs
@@ -104,10 +104,6 @@ def compare_runs(runs: Sequence[Run], split: str = "test") -> Comparison:
                 differences.append(found)
     configs = {run.name: run.config.model_dump(mode="json") for run in runs}
     return Comparison(split, rows, knob_differences(configs), differences, notes)
-
-
-def _has(run: Run, split: str) -> bool:
-    return (evaluation_folder(run, split) / "summary.json").is_file()
 
 
 def _row(run: Run, evaluation: Evaluation | None, own: bool) -> Row:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import yaml
 
@@ -18,6 +17,7 @@ from workbench.inference.report import report
 from workbench.inference.scores import picture_rows
 from workbench.page import Line
 from workbench.plots import loss_and_score_curves
+from workbench.runs.evaluated import BEST, evaluation_folder, note_model
 from workbench.runs.exploring.models import CHECKPOINTS
 from workbench.runs.gallery import Gallery
 from workbench.runs.preparing import prepare_for
@@ -26,14 +26,6 @@ from workbench.runs.run import Run
 CASES = 8
 """So many of the worst pictures are shown, and half as many of the best."""
 Progress = Callable[[int, int], None]
-
-
-BEST = "best"
-
-
-def evaluation_folder(run: Run, split: str, checkpoint: str = BEST) -> Path:
-    """Where the evaluation of a split lies."""
-    return run.folder / "evaluation" / (split if checkpoint == BEST else f"{split}-{checkpoint}")
 
 
 def evaluate_run(
@@ -69,7 +61,9 @@ def evaluate_run(
             return None
         part = Evaluation.join(parts, names_of(dataset))
     title = f"{run.name} on {split}" if checkpoint == BEST else f"{run.name}, {checkpoint} state, on {split}"
-    save_evaluation(part, evaluation_folder(run, split, checkpoint), _page(run, config, part, gallery, title))
+    page = _page(run, config, part, gallery, title)
+    note_model(run, split, checkpoint)
+    save_evaluation(part, evaluation_folder(run, split, checkpoint), page)
     return part
 
 

@@ -18,7 +18,7 @@ from workbench.inference.scores import counted_of, picture_scores
 from workbench.models import load_model
 from workbench.models.facts import count_parameters
 from workbench.page import COLOURS, document, image, table
-from workbench.runs.evaluation import evaluation_folder
+from workbench.runs.evaluated import evaluation_folder
 from workbench.runs.files import write_json
 from workbench.runs.run import Run
 from workbench.runs.shootout import Shootout, is_done

@@ -9,6 +9,7 @@ import gradio as gr
 from workbench.ui.api import create_api
 from workbench.ui.data_tab import create_data_tab
 from workbench.ui.devices_strip import create_devices_strip
+from workbench.ui.evaluate_tab import create_evaluate_tab
 from workbench.ui.explore_tab import create_explore_tab
 from workbench.ui.models_tab import create_models_tab
 from workbench.ui.settings import Settings
@@ -22,6 +23,7 @@ TABS: tuple[Callable[[Settings], gr.Tab], ...] = (
     create_data_tab,
     create_train_tab,
     create_explore_tab,
+    create_evaluate_tab,
     create_models_tab,
 )
 """From left to right; each makes its tab, whose `id` is the name that steps and addresses know it by."""
