@@ -94,7 +94,9 @@ def create_data_tab(settings: Settings) -> gr.Tab:
 
     def shown(name: str | None) -> list[Any]:
         config = desk.datasets.config(name) if name else RunConfig()
-        return [*(gr.update(data=name) for _ in views), *values_of(config, PATHS)]
+        preset, strength = config.data.augmentation, config.data.augmentation_strength
+        drawn = gr.update(data=name, preset=preset, strength=strength)
+        return [*(gr.update(data=name) for _ in views[:-1]), drawn, *values_of(config, PATHS)]
 
     def prepared_told(name: str | None, *values: Any) -> str:
         try:
@@ -166,7 +168,6 @@ def create_data_tab(settings: Settings) -> gr.Tab:
         trigger_mode="always_last",
         **QUIET,
     )
-    chosen.input(_drawn_with, drawing, augmentation, **QUIET)
 
     def arrived(name: str) -> list[Any]:
         desk.check(name, desk.datasets.config(name))
@@ -177,8 +178,8 @@ def create_data_tab(settings: Settings) -> gr.Tab:
     return tab
 
 
-def _drawn_with(preset: str, strength: float | None) -> dict[str, Any]:
-    return gr.update(preset=preset, strength=1.0 if strength is None else strength)
+def _drawn_with(preset: str | None, strength: float | None) -> dict[str, Any]:
+    return gr.update(preset=preset, strength=strength) if preset and strength is not None else gr.skip()
 
 
 def _names(desk: Desk) -> list[tuple[str, str]]:

@@ -57,7 +57,8 @@ def create_upload(datasets: Datasets, chosen: gr.Dropdown, names: Callable[[], l
             f"NAME_mask. Files land in `{datasets.uploads}`, a folder for each data set."
         )
     unpacked = packed.upload(told(from_zip), packed, chosen, show_progress_on=packed, api_visibility="private")
-    unpacked.then(lambda: None, outputs=packed, **QUIET)  # also of one that was refused, so that another can come
+    for event in (unpacked.success, unpacked.failure):
+        event(lambda: gr.File(value=None), outputs=packed, **QUIET)  # so that another can come
     return [
         unpacked,
         add.click(told(from_files), [pictures, masks, name], [chosen, pictures, masks], api_visibility="private"),
