@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from tyro.conf import Positional
 
 from workbench.commands.sources import weights_of
-
-if TYPE_CHECKING:
-    import numpy as np
-
-    from workbench.models import SegmentationModel
 
 
 def export(
@@ -44,6 +39,7 @@ def export(
     from workbench.inference.export import export_model
     from workbench.inference.formats import FORMATS
     from workbench.models import load_model
+    from workbench.runs.takeaway.exporting import pictures_at_hand
     from workbench.tables import check_table
 
     weights = weights_of(model, runs)
@@ -55,22 +51,8 @@ def export(
         to,
         attention=attention,
         half=half,
-        pictures=[read_picture(path).array for path in pictures] or _at_hand(weights, network),
+        pictures=[read_picture(path).array for path in pictures] or pictures_at_hand(weights, network),
         threshold=threshold,
     )
     print(check_table(exported))
     print(f"Wrote {out} ({exported.bytes / 1e6:.1f} MB); it differs from PyTorch by {exported.difference:.1e} at most.")
-
-
-def _at_hand(weights: Path, network: SegmentationModel) -> list[np.ndarray]:
-    """The preview pictures of the run that the weights lie in, or a few drawn shapes where it takes colours."""
-    from workbench.data.layouts import open_source
-    from workbench.runs.previews import Previews
-
-    previews = Previews(weights.parent.parent / "previews")
-    if previews.names:
-        return [previews.picture(number).image for number in range(len(previews.names))]
-    if network.card and network.card.preprocessing and network.card.preprocessing.channels == "as_is":
-        return []
-    shapes = open_source("shapes", "shapes", count=2)
-    return [shapes.read_image(item).array for item in shapes.items]

@@ -76,7 +76,11 @@ def bench(
         if name not in BACKENDS:
             raise choices("back end", name, BACKENDS)
     before = peaks(where)
-    variants = list(_variants(model, names, train, where, left_out))
+    variants = []
+    for variant in _variants(model, names, train, where, left_out):
+        variants.append(variant)
+        if progress:
+            progress(0, len(batches) * rounds)
     measured: list[tuple[Tensor, dict[str, First], dict[str, Timing]]] = []
     for number, batch in enumerate(batches):
 

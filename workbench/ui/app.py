@@ -14,6 +14,7 @@ from workbench.ui.explore_tab import create_explore_tab
 from workbench.ui.models_tab import create_models_tab
 from workbench.ui.settings import Settings
 from workbench.ui.steps import create_steps
+from workbench.ui.takeaway_tab import create_takeaway_tab
 from workbench.ui.train_tab import create_train_tab
 
 TITLE = "Attention U-Net Workbench"
@@ -24,6 +25,7 @@ TABS: tuple[Callable[[Settings], gr.Tab], ...] = (
     create_train_tab,
     create_explore_tab,
     create_evaluate_tab,
+    create_takeaway_tab,
     create_models_tab,
 )
 """From left to right; each makes its tab, whose `id` is the name that steps and addresses know it by."""
