@@ -16,12 +16,12 @@ export function mount(element, host) {
   element.append(box);
 
   let data = null;
-  let known = null; // the data set and nudge that `about` was asked for
+  let known = null; // the data set and its layout that `about` was asked for
   let marks = "";
   let busy = false;
 
-  async function look() {
-    const asked = JSON.stringify([host.get("data"), host.get("nudge")]);
+  async function look(layout) {
+    const asked = JSON.stringify([data, layout]);
     if (known === asked) return;
     known = asked;
     about.textContent = "Looking at the folder …";
@@ -57,10 +57,10 @@ export function mount(element, host) {
     data = host.get("data");
     box.hidden = !data;
     if (!data) return;
-    look();
     const asked = data;
     const answer = await host.ask("state", { data });
     if (asked !== host.get("data")) return;
+    look(answer.layout);
     show(answer);
     const seen = { data, checked: answer.checked, prepared: answer.prepared, busy };
     if (JSON.stringify(seen) !== marks) host.tell("changed", seen);

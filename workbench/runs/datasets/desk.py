@@ -59,9 +59,10 @@ class Desk:
     def state(self, question: Json) -> Json:
         """The work that is done on it, and marks of what is there to be seen, which change with it."""
         name = text_of(question, "data")
-        job, check = self.jobs.get(name), self._checks.get(name)
+        job, check, data = self.jobs.get(name), self._checks.get(name), self.datasets.config(name).data
         index = self._folder(name) / "index.json"
         return {
+            "layout": f"{data.layout} {data.options}",
             "job": None
             if job is None
             else {
