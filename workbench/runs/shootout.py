@@ -123,6 +123,12 @@ class Shootout:
         return int(budget.amount) if trial is None else max(1, int(budget.amount / seconds_of_epoch(trial)))
 
 
+def list_shootouts(runs: Path) -> list[Path]:
+    """The folders of shoot-outs in a folder of runs, and the one that it is a part of."""
+    inside = [path for path in runs.absolute().glob("*") if not path.name.startswith(".")]
+    return [path for path in (runs.absolute().parent, *sorted(inside)) if (path / PLAN).is_file()]
+
+
 def is_done(run: Run) -> bool:
     """Whether a run of a shoot-out needs nothing more."""
     return run.status().state == "finished"

@@ -19,7 +19,7 @@ from workbench.models import load_model
 from workbench.models.facts import count_parameters
 from workbench.page import COLOURS, document, image, table
 from workbench.runs.evaluated import evaluation_folder
-from workbench.runs.files import write_json
+from workbench.runs.files import read_json, write_json
 from workbench.runs.run import Run
 from workbench.runs.shootout import Shootout, is_done
 
@@ -180,6 +180,15 @@ def save_standings(found: Standings, shootout: Shootout) -> None:
     ]
     write_whole(shootout.folder / PAGE, document("Shoot-out", "".join(parts), STYLE))
     write_json(shootout.folder / RESULTS, _plain(found, shootout))
+
+
+def read_standings(folder: Path) -> Standings | None:
+    """What `save_standings` wrote; None where nothing has come out yet."""
+    plain = read_json(folder / RESULTS)
+    if plain is None:
+        return None
+    standings = [Standing(**{**row, "dice": Interval(**row["dice"])}) for row in plain["standings"]]
+    return Standings(plain["split"], plain["pictures"], standings, plain["conclusion"], plain["notes"])
 
 
 STYLE = "body { max-width: 72rem; } img { height: auto; } td { white-space: nowrap; }"

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import gradio as gr
 
 from workbench.ui.api import create_api
+from workbench.ui.compare_tab import create_compare_tab
 from workbench.ui.data_tab import create_data_tab
 from workbench.ui.devices_strip import create_devices_strip
 from workbench.ui.evaluate_tab import create_evaluate_tab
@@ -25,6 +26,7 @@ TABS: tuple[Callable[[Settings], gr.Tab], ...] = (
     create_train_tab,
     create_explore_tab,
     create_evaluate_tab,
+    create_compare_tab,
     create_takeaway_tab,
     create_models_tab,
 )

@@ -31,7 +31,7 @@ export function createPictures(ask) {
       make("label", {}, "Sort by ", order),
       direction,
       make("label", {}, "Name ", named),
-      make("label", {}, "Dice from ", least, " to ", most),
+      make("label", {}, "Dice between ", least, " and ", most),
       clsLabel,
     ),
     legend,
