@@ -75,7 +75,7 @@ def test_wrong_numbers_are_refused():
     with pytest.raises(UserError, match="mean has 2 numbers, but pictures have 3 channels"):
         to_input(picture_of(), Preprocessing(mean=(0.1, 0.2)))
     with pytest.raises(UserError, match="percentile, minmax or zscore"):
-        to_input(picture_of(np.float32) * 1000, Preprocessing())
+        to_input(picture_of(np.float32) * 1000, Preprocessing(intensity="unit"))
 
 
 def test_a_part_is_normalised_by_the_whole():
