@@ -16,7 +16,7 @@ def picture_of(dtype=np.uint8, channels=3, size=(20, 30)):
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
 def test_unit(dtype):
     picture = picture_of(dtype)
-    whole = to_input(picture, Preprocessing(mean=(0.5,), std=(0.25,)))
+    whole = to_input(picture, Preprocessing(intensity="unit", mean=(0.5,), std=(0.25,)))
     largest = 1 if dtype == np.float32 else np.iinfo(dtype).max
     assert whole.dtype == torch.float32
     assert whole.shape == (3, 20, 30)
