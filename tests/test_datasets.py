@@ -157,8 +157,10 @@ def test_a_second_mend_keeps_together_what_the_first_did(desk):
         desk._checked(NAME, Report(report.config, (finding,), report.summary))
         return desk.mend(NAME, [0]).data.group_file
 
-    group("cell_00", "cell_01")
-    groups = read_groups(group("cell_01", "cell_02"), {f"cell_{number:02d}" for number in range(5)})
+    names = {f"cell_{number:02d}" for number in range(5)}
+    first = group("cell_00", "cell_01")
+    groups = read_groups(group("cell_01", "cell_02"), names)
+    assert set(read_groups(first, names)) == {"cell_00", "cell_01"}, "runs go by the earlier one"
     assert set(groups) == {"cell_00", "cell_01", "cell_02"}
     assert len(set(groups.values())) == 1
 

@@ -181,10 +181,8 @@ class Desk:
         wanted = tuple(found for number, found in enumerate(check.report.findings) if number in findings and found.mend)
         if not wanted:
             raise UserError("Nothing is chosen to be mended: tick at least one mend.")
-        file = self.datasets.file(name)
-        file.parent.mkdir(parents=True, exist_ok=True)
         before = _stored_groups(config.data)
-        data = replace(check.report, findings=wanted).write_mends(config.data, file)
+        data = replace(check.report, findings=wanted).write_mends(config.data, self.datasets.file_of_mend(name))
         if before and any(found.mend.groups for found in wanted if found.mend):
             _join_groups(data, before)
         return self.datasets.decide(name, config.model_copy(update={"data": data}))

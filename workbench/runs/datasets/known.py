@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Iterable
 from functools import lru_cache
+from itertools import count
 from pathlib import Path
 
 from workbench.config import DataConfig, RunConfig, load_config, save_config
@@ -23,13 +24,13 @@ class Datasets:
     """Whatever a page names is looked up here: folders in and below the roots, what was sent, and drawn pictures."""
 
     def __init__(self, runs: str | Path = "runs", roots: Iterable[Path] = ()) -> None:
-        self.runs = Path(runs)
+        self.runs = Path(runs).absolute()
         self.roots = tuple(roots)
 
     @property
     def uploads(self) -> Path:
         """Where what is sent lies, a folder each; with the runs, since data roots may be for reading alone."""
-        return self.runs.absolute() / FOLDER / UPLOADS
+        return self.runs / FOLDER / UPLOADS
 
     def folders(self) -> dict[str, Path]:
         """Names that are no paths, and the folders that they stand for."""
@@ -76,10 +77,15 @@ class Datasets:
         return decided
 
     def forget(self, name: str) -> None:
-        """Take back all that was decided; the files that mends wrote go too."""
+        """Take back all that was decided; the files that mends wrote stay, since runs may go by them."""
+        self.file(name).unlink(missing_ok=True)
+
+    def file_of_mend(self, name: str) -> Path:
+        """What the files of a new mend are called like; those of earlier ones are never written over."""
         file = self.file(name)
-        for path in (file, *(file.with_name(f"{file.stem}.{what}.json") for what in ("groups", "splits"))):
-            path.unlink(missing_ok=True)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        numbers = (file.with_name(f"{file.stem}-mend-{number}.yaml") for number in count(1))
+        return next(path for path in numbers if not any(file.parent.glob(f"{path.stem}.*.json")))
 
     def decided(self) -> list[str]:
         """The data sets that something was decided about."""
