@@ -23,6 +23,13 @@ CHROMIUM_OPTIONS = (
 )
 
 
+def pytest_collection_modifyitems(items):
+    """Whatever opens a browser is slow."""
+    for item in items:
+        if "browser" in item.fixturenames:
+            item.add_marker("slow")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def queue_of_these_tests(tmp_path_factory):
     """Runs of tests wait for each other, and for none of the user's."""
