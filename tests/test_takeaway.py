@@ -83,6 +83,7 @@ def test_an_export_lies_beside_the_weights_under_a_name_that_says_how(run):
     assert "best-attention-half.pt2, best.pt2" in about(run)
 
 
+@pytest.mark.slow
 def test_an_export_of_two_files_is_taken_away_as_a_zip(run, tmp_path):
     pytest.importorskip("openvino")
     desk = Takeaway(tmp_path)

@@ -148,7 +148,7 @@ def create_section(kind: str, title: str) -> Section:
     with gr.Row(elem_classes="taken-buttons"):
         start = gr.Button(title, variant="primary", scale=0, min_width=140, elem_id=f"{kind}-start")
         stop = gr.Button("Stop", variant="stop", visible=False, scale=0, min_width=100, elem_id=f"{kind}-stop")
-        download = gr.DownloadButton(visible=False, scale=0, min_width=360, elem_id=f"{kind}-download")
+        download = gr.DownloadButton(visible=False, scale=0, min_width=240, elem_id=f"{kind}-download")
     work = gr.HTML(padding=False, elem_id=f"{kind}-work")
     found = gr.HTML(padding=False, elem_id=f"{kind}-found")
     return Section(kind, start, stop, gr.Timer(0.7, active=False), work, found, download)
@@ -185,7 +185,7 @@ def _shown(desk: Takeaway, name: str | None, kind: str) -> list[Any]:
     job = desk.job(name, kind) if name else None
     result = desk.result(name, kind) if name else None
     busy = bool(job and job.at_work)
-    label = f"Download {result.file.name} ({_size(result.file)})" if result else ""
+    label = f"Download ({_size(result.file)})" if result else ""
     return [
         gr.update(interactive=name is not None and not busy),
         gr.update(visible=busy),
@@ -220,7 +220,7 @@ def _exported(result: Result) -> str:
 def _measured(result: Result) -> str:
     measured = result.value
     machine = measured.machine
-    where = f"{machine['device']}, {machine['threads']} threads, torch {machine['torch']}."
+    where = f"{machine['device']}, threads: {machine['threads']}, torch {machine['torch']}."
     left_out = [f"Left out {name}: {reason}" for name, reason in measured.left_out.items()]
     assert result.picture
     picture = base64.b64encode(result.picture.read_bytes()).decode()
