@@ -38,6 +38,7 @@ def url(show_app, runs):
 def choose(page, field, name):
     page.locator(f"#{field} input").click()
     page.get_by_role("option", name=name, exact=True).click()
+    page.wait_for_function("!document.querySelector('[role=option]')")  # it takes a moment to close
 
 
 def test_two_runs_together(url, open_page, tmp_path):
@@ -79,6 +80,9 @@ def test_two_runs_together(url, open_page, tmp_path):
     page.locator("#align-check").click()
     page.wait_for_function("document.querySelector('#align-result textarea').value.includes('FAIL')")
     assert result.input_value().startswith("5 losses compared")
+
+    page.set_viewport_size({"width": 500, "height": 900})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 500
 
     # one run is not enough
     page.locator("#compare-runs .token-remove").first.click()

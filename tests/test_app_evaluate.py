@@ -61,6 +61,9 @@ def test_scores_errors_and_report_of_the_demo_are_there_at_once(page):
     page.get_by_placeholder("part of a name").fill("no such name")
     page.get_by_text("No picture is so").wait_for()
 
+    page.set_viewport_size({"width": 500, "height": 900})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 500
+
     page.wait_for_function("!document.querySelector('#evaluate-report').disabled")
     with page.expect_download() as found:
         page.locator("#evaluate-report").click()
@@ -68,7 +71,6 @@ def test_scores_errors_and_report_of_the_demo_are_there_at_once(page):
     assert "<h1>demo on test</h1>" in Path(found.value.path()).read_text()
 
 
-@pytest.mark.slow
 def test_an_evaluation_from_the_page_goes_on_when_it_is_closed(page, runs):
     (run,) = list_runs(runs)
     page.locator("#evaluate-split input").click()

@@ -7,11 +7,14 @@ import os
 import time
 
 import pytest
+import torch
+from exploring import trained_run
 from small_run import small_config, wait_until
 from test_evaluate import make_run
 
 from workbench.errors import UserError
 from workbench.inference.evaluation_folder import load_evaluation
+from workbench.models import load_model, save_model
 from workbench.runs.evaluated import evaluated_splits, evaluation_folder, is_evaluated, is_outdated
 from workbench.runs.evaluating import Asked, evaluation_status, main, start_evaluation, stop_evaluation
 from workbench.runs.evaluation import evaluate_run
@@ -76,6 +79,7 @@ def test_what_the_user_can_mend_is_a_sentence(run, tmp_path):
         start_evaluation(Run.create(small_config(), tmp_path, "new"), Asked())
 
 
+@pytest.mark.slow
 def test_a_mistake_of_ours_is_told_and_traced(run, monkeypatch):
     monkeypatch.setattr("workbench.runs.evaluation.evaluate", lambda *given, **named: 1 / 0)
     with pytest.raises(ZeroDivisionError):
@@ -155,3 +159,22 @@ def evaluated_folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("evaluated")
     evaluate_run(make_run(folder))
     return folder
+
+
+def test_the_last_state_is_evaluated_beside_the_best_model(tmp_path):
+    run = trained_run(tmp_path, "trained")
+    before = evaluate_run(run, "valid", checkpoint="last")
+    model = load_model(run.best_model)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.mul_(0)
+    save_model(model, run.best_model, task=before.task, preprocessing=run.config.data.preprocessing)
+    best, last = evaluate_run(run, "valid"), evaluate_run(run, "valid", checkpoint="last")
+    assert (last.counted.histograms == before.counted.histograms).all()
+    assert (last.counted.histograms != best.counted.histograms).any()
+    for checkpoint, evaluation in (("best", best), ("last", last)):
+        there = load_evaluation(evaluation_folder(run, "valid", checkpoint))
+        assert (there.counted.histograms == evaluation.counted.histograms).all()
+    assert evaluated_splits(run) == evaluated_splits(run, "last") == ["valid"]
+    report = (evaluation_folder(run, "valid", "last") / "report.html").read_text()
+    assert "<h1>trained, last state, on valid</h1>" in report

@@ -12,7 +12,14 @@ from workbench.inference.evaluation import Evaluation
 from workbench.inference.histograms import curve, outcomes_at_thresholds, reliability
 from workbench.inference.intervals import Interval
 from workbench.inference.report import SIZES
-from workbench.inference.scores import counted_of, intervals_at_threshold, picture_rows, place_of, scores_by_threshold
+from workbench.inference.scores import (
+    counted_of,
+    intervals_at_threshold,
+    picture_rows,
+    picture_scores,
+    place_of,
+    scores_by_threshold,
+)
 from workbench.overlays import FALSE_NEGATIVE, FALSE_POSITIVE, TRUE_POSITIVE, palette
 from workbench.task import Task
 
@@ -130,9 +137,11 @@ def pictures(
 
 def dice_at_threshold(evaluation: Evaluation, name: str, threshold: float) -> float | None:
     """Of one picture; the mean over its classes."""
+    counted, place = counted_of(evaluation), evaluation.names.index(name)
     if evaluation.task.mode == "multiclass":
-        return next(row["dice"] for row in picture_rows(evaluation) if row["picture"] == name)
-    histogram = counted_of(evaluation).histograms[evaluation.names.index(name)]
+        dice = picture_scores(counted.finest[[place]], evaluation.task)["dice"][0]
+        return float(dice) if np.isfinite(dice) else None
+    histogram = counted.histograms[place]
     tp, fp, fn, _ = outcomes_at_thresholds(histogram)[:, place_of(threshold)].T.astype(float)
     known = 2 * tp + fp + fn > 0
     return float((2 * tp[known] / (2 * tp + fp + fn)[known]).mean()) if known.any() else None

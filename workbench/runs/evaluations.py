@@ -40,7 +40,7 @@ class Evaluations:
         self._folders = folders
         self._evaluations: Kept[Evaluation] = Kept(4)
         self._galleries: Kept[Gallery] = Kept(2)
-        self._turn = threading.Lock()
+        self._reading, self._turn = threading.Lock(), threading.Lock()
         self.answers = (
             *(self.evaluation_progress, self.evaluation),
             *(self.scores_at_threshold, self.evaluated_pictures, self.error_picture),
@@ -148,7 +148,8 @@ class Evaluations:
             raise UserError(f"{run.name} is not evaluated on {split} yet.")
         folder = evaluation_folder(run, split, checkpoint)
         key = (folder, summary_file(run, split, checkpoint).stat().st_mtime_ns)
-        return self._evaluations.get(key, lambda: load_evaluation(folder))
+        with self._reading:
+            return self._evaluations.get(key, lambda: load_evaluation(folder))
 
     def _gallery(self, run: Run, split: str, checkpoint: str, data: str | None) -> Gallery:
         from workbench.runs.evaluation import open_gallery
