@@ -49,6 +49,7 @@ def answer(url, path="/", host=None, form=None):
 
 def open_tab(page, name):
     """On a narrow page the tabs that have no room are in a menu."""
+    page.get_by_role("tab", name="Train").wait_for()
     tab = page.get_by_role("tab", name=name)
     if tab.is_visible():
         tab.click()
