@@ -148,7 +148,6 @@ def test_train_takes_what_was_decided_and_prepared(tmp_path):
         asked_by(settings, "demo", "decided ../cells", *fields[1:])
 
 
-@pytest.mark.slow
 def test_every_bad_zip_is_a_sentence_and_the_page_goes_on(app, open_page, tmp_path):
     page = open_data(open_page, app)
     for path, told in bad_zips(tmp_path).items():
@@ -190,7 +189,6 @@ def test_nothing_is_wider_than_a_narrow_window(app, open_page, tmp_path, scheme)
     assert page.evaluate("document.documentElement.scrollWidth") <= 500
 
 
-@pytest.mark.slow
 def test_twenty_thousand_pictures(show_app, open_page, tmp_path):
     """Names by links; a few prepared pictures stand for all, since a gallery reads no more than it shows."""
     few, many = faulty_folder(tmp_path / "few"), tmp_path / "data" / "many"
