@@ -21,7 +21,7 @@ from filelock import FileLock, Timeout
 from workbench.errors import UserError
 from workbench.runs.evaluated import BEST, evaluation_folder
 from workbench.runs.files import disk_is_full, full_disk_told
-from workbench.runs.launch import _environment
+from workbench.runs.launch import environment_of_worker
 from workbench.runs.processes import this_process
 from workbench.runs.run import Run
 from workbench.runs.status import Status, read_status, seen_now, write_status
@@ -65,7 +65,7 @@ def start_evaluation(run: Run, asked: Asked) -> None:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                env=_environment(),
+                env=environment_of_worker(),
             )
     threading.Thread(target=process.wait, daemon=True).start()  # takes note of its end, lest it stays as a zombie
 

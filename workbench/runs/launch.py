@@ -58,7 +58,7 @@ def launch(folder: Path, hardware: HardwareConfig, hosts: Hosts = ONE_HOST) -> N
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            env=_environment(),
+            env=environment_of_worker(),
         )
     threading.Thread(target=process.wait, daemon=True).start()  # takes note of its end, lest it stays as a zombie
 
@@ -67,7 +67,8 @@ def join(runs: Path, hardware: HardwareConfig, hosts: Hosts, data: str | None) -
     """Train along with the run of host 0, in the foreground; the exit status."""
     words = {"runs": str(runs.absolute()), "devices": hardware.devices, "data": data}
     process = subprocess.Popen(
-        [sys.executable, "-m", GROUP, "--join", json.dumps(words), json.dumps(hosts._asdict())], env=_environment()
+        [sys.executable, "-m", GROUP, "--join", json.dumps(words), json.dumps(hosts._asdict())],
+        env=environment_of_worker(),
     )
     while True:
         try:
@@ -83,7 +84,7 @@ def worker_command(folder: Path, hardware: HardwareConfig, hosts: Hosts = ONE_HO
     return [sys.executable, "-m", GROUP, str(folder), json.dumps(hosts._asdict())]
 
 
-def _environment() -> dict[str, str]:
+def environment_of_worker() -> dict[str, str]:
     """The caller's, with this very package, and with no module from the folder where it happens to be started."""
     package = str(Path(workbench.__file__).parent.parent)
     path = os.pathsep.join(filter(None, (os.environ.get("PYTHONPATH"), package)))
