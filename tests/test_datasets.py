@@ -15,7 +15,7 @@ from workbench.data.splits import read_groups
 from workbench.errors import UserError
 from workbench.knobs import override
 from workbench.runs.datasets import Datasets, Desk
-from workbench.runs.datasets.jobs import Jobs
+from workbench.runs.jobs import Jobs
 from workbench.runs.run import list_runs
 
 

@@ -64,7 +64,10 @@ def resume_all(folder):
         training = training_of(kind)
         training.load_state_dict(torch.load(path, weights_only=True))
         records, state = what_is_left(training)
-        torch.save({"records": [{**vars(record), "took": None} for record in records], "state": state}, path.with_suffix(".after"))
+        torch.save(
+            {"records": [{**vars(record), "took": None} for record in records], "state": state},
+            path.with_suffix(".after"),
+        )
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import gradio as gr
 
 from workbench.errors import UserError
 from workbench.inference.writers import FORMATS as WRITTEN
-from workbench.runs.datasets.jobs import Job
+from workbench.runs.jobs import Job
 from workbench.runs.run import list_runs
 from workbench.runs.takeaway import Takeaway
 from workbench.runs.takeaway.desk import Result, about

@@ -104,8 +104,8 @@ def _connect_buttons(
         run.resume({"training.epochs": to})
         return _look_again()
 
-    def twice(name: str) -> int:
-        return 2 * settings.run(name).config.training.epochs
+    def twice(name: str | None) -> int | None:
+        return 2 * settings.run(name).config.training.epochs if name else None
 
     latest: dict[str, Any] = {**QUIET, "trigger_mode": "always_last"}  # else gradio drops what comes while it works
     views.progress.changed(able, outputs=[stop, resume, extend], **latest)

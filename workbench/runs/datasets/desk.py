@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from workbench.config import DataConfig, RunConfig
 from workbench.errors import UserError, choices
 from workbench.page import address_of
-from workbench.runs.datasets.jobs import Jobs, Progress
 from workbench.runs.datasets.known import Datasets
 from workbench.runs.exploring.questions import number_of, text_of
+from workbench.runs.jobs import Jobs, Progress
 
 if TYPE_CHECKING:
     from workbench.data.doctor import Finding, Illustration, Report

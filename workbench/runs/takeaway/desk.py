@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 from workbench.errors import UserError
 from workbench.runs.archive import pack
-from workbench.runs.datasets.jobs import Job, Jobs, Progress
 from workbench.runs.files import full_disk_told
+from workbench.runs.jobs import Job, Jobs, Progress
 from workbench.runs.run import Run
 from workbench.runs.takeaway.packing import exported_files, pack_run
 
