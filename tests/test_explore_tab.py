@@ -417,14 +417,15 @@ def test_programs_predict_too(url, runs, tmp_path):
 
 
 @pytest.mark.slow
-def test_the_readme_s_program_runs(url, runs, root, tmp_path, monkeypatch):
+def test_the_readme_s_program_runs(show_app, runs, root, tmp_path, monkeypatch):
+    url = show_app(runs)
     (code,) = re.findall(
         r"```py\n(from gradio_client.*?handle_file.*?)```", (root / "README.md").read_text(), re.DOTALL
     )
     monkeypatch.chdir(tmp_path)
     (tmp_path / "cells.png").write_bytes(by_pillow(colours(), "PNG"))
     names = {}
-    exec(code.replace("http://127.0.0.1:7860", url).replace('run="demo"', 'run="gated"'), names)
+    exec(code.replace("http://127.0.0.1:7860", url.rstrip("/")).replace('"demo"', '"gated"'), names)
     assert names["measured"]["name"] == "cells"
     assert names["label"].endswith("cells_label.png")
     assert names["overlay"].endswith("cells_overlay.png")

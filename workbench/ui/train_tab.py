@@ -107,9 +107,9 @@ def _connect_buttons(
     def twice(name: str | None) -> int | None:
         return 2 * settings.run(name).config.training.epochs if name else None
 
-    latest: dict[str, Any] = {**QUIET, "trigger_mode": "always_last"}  # else gradio drops what comes while it works
-    views.progress.changed(able, outputs=[stop, resume, extend], **latest)
-    chosen.change(told(twice), chosen, epochs, **latest)
+    every: dict[str, Any] = {**QUIET, "trigger_mode": "multiple"}  # else gradio drops what comes while it works
+    views.progress.changed(able, outputs=[stop, resume, extend], **every)
+    chosen.change(told(twice), chosen, epochs, **every)
     stop.click(told(stopping), chosen, views.progress, **QUIET)
     resume.click(told(resuming), chosen, views.progress, **QUIET)
     extend.click(told(extending), [chosen, epochs], views.progress, **QUIET)
