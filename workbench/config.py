@@ -80,6 +80,11 @@ class ModelConfig(Knobs):
     weights: str | None = Field(None, description="A safetensors file to start from.")
 
 
+def is_drawn(path: str | Path) -> bool:
+    """Whether a path of data means synthetic pictures and no folder."""
+    return str(path).split(":")[0] == "shapes"
+
+
 class DataConfig(Knobs):
     """Which pictures, how they are split, and how they become samples."""
 
@@ -136,7 +141,7 @@ class DataConfig(Knobs):
     @property
     def drawn(self) -> bool:
         """Whether the path means synthetic pictures and no folder."""
-        return self.path.split(":")[0] == "shapes"
+        return is_drawn(self.path)
 
 
 class LossConfig(Knobs):

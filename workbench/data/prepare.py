@@ -23,6 +23,7 @@ from filelock import FileLock, Timeout
 
 from workbench.config import DataConfig
 from workbench.data.assign import assign_splits
+from workbench.data.cores import usable_cores
 from workbench.data.decode import Decoded, Outcome, Problem, Unchanged, decode, outdated
 from workbench.data.labels import Labels, choose_labels, complete_task
 from workbench.data.layouts import open_source
@@ -119,16 +120,12 @@ def _outcomes(
     job: Job, items: Sequence[Item], done: dict[str, Entry], workers: int | None
 ) -> Iterator[tuple[Item, Outcome]]:
     tasks = [(item, done[item.name].content if item.name in done else None) for item in items]
-    workers = workers or _cores()
+    workers = workers or usable_cores()
     if workers == 1 or len(tasks) < WORTH_A_PROCESS:
         for item, content in tasks:
             yield item, decode(item, job.source, job.labels, job.config.preprocessing, content)
         return
     yield from _in_processes(job, tasks, workers)
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _in_processes(job: Job, tasks: Sequence[tuple[Item, str | None]], workers: int) -> Iterator[tuple[Item, Outcome]]:

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import json
 import socket
-import subprocess
 import sys
-import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +19,7 @@ from filelock import FileLock, Timeout
 from workbench.errors import UserError
 from workbench.runs.evaluated import BEST, evaluation_folder
 from workbench.runs.files import disk_is_full, full_disk_told
-from workbench.runs.launch import environment_of_worker
+from workbench.runs.launch import start_in_background
 from workbench.runs.processes import this_process
 from workbench.runs.run import Run
 from workbench.runs.status import Status, read_status, seen_now, write_status
@@ -58,16 +56,9 @@ def start_evaluation(run: Run, asked: Asked) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         _stop_file(folder).unlink(missing_ok=True)
         write_status(_status_file(folder), Status("queued", time.time(), socket.gethostname(), detail="Starting."))
-        with (folder / "log.txt").open("wb") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-m", MODULE, str(run.folder), json.dumps(asked._asdict())],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-                env=environment_of_worker(),
-            )
-    threading.Thread(target=process.wait, daemon=True).start()  # takes note of its end, lest it stays as a zombie
+        (folder / "log.txt").unlink(missing_ok=True)
+        command = [sys.executable, "-m", MODULE, str(run.folder), json.dumps(asked._asdict())]
+        start_in_background(command, folder / "log.txt")
 
 
 def stop_evaluation(run: Run, split: str, checkpoint: str = BEST) -> None:

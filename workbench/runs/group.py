@@ -27,6 +27,7 @@ from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from workbench.config import HardwareConfig
+from workbench.data.cores import usable_cores
 from workbench.errors import UserError
 from workbench.runs import company
 from workbench.runs.company import Company
@@ -110,7 +111,7 @@ def device_environment(hardware: HardwareConfig) -> dict[str, str]:
     wanted, processes = hardware.devices, hardware.processes
     kind, _, index = wanted.partition(":")
     accelerator = torch.accelerator.current_accelerator(check_available=True)
-    share = {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS") or str(max(1, _cores() // processes))}
+    share = {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS") or str(max(1, usable_cores() // processes))}
     if kind == "cpu" or (accelerator is None and "," not in wanted and not index):
         return share | {"ACCELERATE_USE_CPU": "true"}
     count = torch.accelerator.device_count()
@@ -130,10 +131,6 @@ def device_environment(hardware: HardwareConfig) -> dict[str, str]:
         return share
     shown = [name for name in os.environ.get(variable, "").split(",") if name] or [str(n) for n in range(count)]
     return share | {variable: ",".join(shown[number] for number in numbers)}
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _run(

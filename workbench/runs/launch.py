@@ -51,14 +51,19 @@ ONE_HOST = Hosts()
 
 def launch(folder: Path, hardware: HardwareConfig, hosts: Hosts = ONE_HOST) -> None:
     """Start the worker in the background; what it prints goes to log.txt."""
-    with (folder / "log.txt").open("ab") as log:
+    start_in_background(worker_command(folder, hardware, hosts), folder / "log.txt")
+
+
+def start_in_background(command: list[str], log_file: Path) -> None:
+    """A process that outlives this one; what it prints is added to a file."""
+    with log_file.open("ab") as log:
         process = subprocess.Popen(
-            worker_command(folder, hardware, hosts),
+            command,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            env=environment_of_worker(),
+            env=_environment(),
         )
     threading.Thread(target=process.wait, daemon=True).start()  # takes note of its end, lest it stays as a zombie
 
@@ -68,7 +73,7 @@ def join(runs: Path, hardware: HardwareConfig, hosts: Hosts, data: str | None) -
     words = {"runs": str(runs.absolute()), "devices": hardware.devices, "data": data}
     process = subprocess.Popen(
         [sys.executable, "-m", GROUP, "--join", json.dumps(words), json.dumps(hosts._asdict())],
-        env=environment_of_worker(),
+        env=_environment(),
     )
     while True:
         try:
@@ -84,7 +89,7 @@ def worker_command(folder: Path, hardware: HardwareConfig, hosts: Hosts = ONE_HO
     return [sys.executable, "-m", GROUP, str(folder), json.dumps(hosts._asdict())]
 
 
-def environment_of_worker() -> dict[str, str]:
+def _environment() -> dict[str, str]:
     """The caller's, with this very package, and with no module from the folder where it happens to be started."""
     package = str(Path(workbench.__file__).parent.parent)
     path = os.pathsep.join(filter(None, (os.environ.get("PYTHONPATH"), package)))

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from workbench.data.cores import usable_cores
 from workbench.data.labels import flat
 from workbench.data.reading import Facts
 from workbench.data.source import Item, Size, Source
@@ -116,7 +117,7 @@ def look_at_all(
     source: Source, progress: Callable[[int, int], None] | None = None, workers: int | None = None
 ) -> Iterator[Look]:
     """A look at every item, in order; `workers` processes share the work (None: one a core) where it is worth it."""
-    for done, found in enumerate(_looks(source, workers or _cores()), start=1):
+    for done, found in enumerate(_looks(source, workers or usable_cores()), start=1):
         yield found
         if progress:
             progress(done, len(source.items))
@@ -138,10 +139,6 @@ def _looks(source: Source, workers: int) -> Iterator[Look]:
             ) from error
         finally:
             pool.shutdown(cancel_futures=True)
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def look(source: Source, item: Item) -> Look:

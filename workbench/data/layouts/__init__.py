@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from workbench.config import is_drawn
 from workbench.data.counting import count_of, named
 from workbench.data.layouts import cityscapes, dsb2018, folder, isic2018, shapes
 from workbench.data.source import Layout, Source
@@ -27,7 +28,7 @@ def open_source(path: str | Path, layout: str = "auto", **options: Any) -> Sourc
     if layout != "auto" and layout not in LAYOUTS:
         raise choices("layout", layout, [*LAYOUTS, "auto"])
     place = Path(path)
-    if not shapes.is_shapes(path):
+    if not is_drawn(path):
         _check_folder(place)
         place = place.absolute()
     for candidate in LAYOUTS.values() if layout == "auto" else [LAYOUTS[layout]]:

@@ -13,6 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from workbench.config import is_drawn
 from workbench.data.reading import Facts, Picture
 from workbench.data.source import Item, Layout, Size, Source
 from workbench.errors import UserError, choices
@@ -35,14 +36,9 @@ class Drawing:
     seed: int
 
 
-def is_shapes(path: str | Path) -> bool:
-    """Whether the path means the synthetic pictures and no folder."""
-    return str(path).split(":")[0] == "shapes"
-
-
 def find(path: Path) -> Path | None:
     """`shapes` or `shapes:MODE`."""
-    return path if is_shapes(path) else None
+    return path if is_drawn(path) else None
 
 
 def open_shapes(root: Path, count: int = 200, size: int = 128, difficulty: float = 0.25, seed: int = 0) -> Source:
