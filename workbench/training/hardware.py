@@ -100,7 +100,9 @@ class Hardware:
     def wrap(self, model: nn.Module) -> nn.Module:
         """What is called for training: the same weights, compiled and kept equal over all processes if need be."""
         if self.config.compile:
-            model.compile()
+            # Every model of a process is first called by the same lines of torch, which otherwise takes the second
+            # one's pictures for the first one's in another size and writes slower code for any size.
+            model.compile(dynamic=False)
         return self.accelerator.prepare_model(model, device_placement=False)
 
     @property
