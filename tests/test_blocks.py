@@ -36,11 +36,24 @@ def test_the_phase_form_has_the_same_gradients():
         assert (ours.grad - expected.grad).abs().max() <= 1e-4 * scale, name
 
 
-def test_the_phase_form_is_on_in_evaluation_only_unless_chosen(monkeypatch):
-    layer, calls = UpConvolution(3, 2), []
-    original = F.conv_transpose2d
+@pytest.fixture
+def transposed(monkeypatch):
+    """A list that grows with each transposed convolution."""
+    calls, original = [], F.conv_transpose2d
     monkeypatch.setattr(F, "conv_transpose2d", lambda *a, **k: calls.append(1) or original(*a, **k))
-    x = torch.randn(2, 3, 4, 4)
+    return calls
+
+
+@pytest.mark.parametrize(("side", "device", "phased"), [(4, "cpu", True), (1, "cpu", False), (4, "meta", False)])
+def test_training_takes_the_phase_form_on_cpus_where_pixels_are_many(transposed, side, device, phased):
+    layer = UpConvolution(3, 2).to(device).train()
+    layer(torch.randn(2, 3, side, side, device=device))
+    assert bool(transposed) == phased
+
+
+def test_the_phase_form_is_on_in_evaluation_unless_chosen(transposed):
+    layer, calls = UpConvolution(3, 2), transposed
+    x = torch.randn(2, 3, 1, 1)
     expected = {}
     for training in (True, False):
         for choice in (None, True, False):

@@ -49,6 +49,25 @@ def test_a_run_is_never_taken_for_a_part_of_the_training_that_starts_it(tmp_path
     wait_until(lambda: (tmp_path / "log.txt").read_text() == "None None\n", 20)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only glibc goes by these variables")
+@pytest.mark.parametrize(("own", "faults"), [({}, False), ({"MALLOC_MMAP_THRESHOLD_": "65536"}, True)])
+def test_a_worker_keeps_the_memory_that_it_has_freed_unless_told_otherwise(tmp_path, monkeypatch, own, faults):
+    """Pages that were given back to the system fault when memory is taken again."""
+    for name, value in own.items():
+        monkeypatch.setenv(name, value)
+    told = (
+        "import resource\n"
+        "def faults(): return resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
+        "def use(megabytes=40): return len(b'x' * (megabytes << 20))\n"
+        "use(); before = faults()\n"
+        "for _ in range(5): use()\n"
+        "print(faults() - before > 10_000)"
+    )
+    monkeypatch.setattr("workbench.runs.launch.worker_command", lambda *_: [sys.executable, "-c", told])
+    launch(tmp_path, small_config().training.hardware)
+    wait_until(lambda: (tmp_path / "log.txt").read_text() == f"{faults}\n", 20)
+
+
 def test_what_lies_in_the_caller_s_folder_is_not_imported(tmp_path, monkeypatch):
     """The worker is of a session of its own, reads nothing from the terminal, and leaves no zombie."""
     told = "import os, sys; print(os.getsid(0) == os.getpid(), sys.stdin.read() == '', sys.path[0]); import random"

@@ -134,6 +134,9 @@ class DataConfig(Knobs):
     group_file: str | None = Field(
         None, description="Names and their groups as the doctor writes them; pictures of one group stay in one split."
     )
+    corrections: str | None = Field(
+        None, description="A file that names masks which were corrected by hand; they win over those of the data set."
+    )
     stratify: bool = Field(True, description="Give every split a like share of foreground.")
     folds: int | None = Field(None, ge=2, description="Number of folds for cross-validation instead of fractions.")
     fold: int = Field(0, ge=0, description="Which fold is the validation split.")

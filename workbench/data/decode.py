@@ -13,7 +13,8 @@ import cv2
 import numpy as np
 
 from workbench.config import Preprocessing
-from workbench.data.geometry import Fit, Size, check_size, fit_picture, frame_mask, put_picture
+from workbench.data.corrections import read_corrected
+from workbench.data.geometry import Fit, Size, check_size, fit_picture, frame_mask, nearest, put_picture
 from workbench.data.intensity import measure, stored_channels
 from workbench.data.labels import Labels, to_class_ids
 from workbench.data.source import Item, Source
@@ -94,6 +95,10 @@ def _decode(
 
 def _mask(item: Item, source: Source, labels: Labels, fit: Fit) -> np.ndarray:
     """Class ids in the frame; resized before they are mapped, since that is far fewer pixels."""
+    if item.corrected:
+        corrected = read_corrected(item.corrected, labels)
+        check_size(corrected.shape[-2:], fit)
+        return frame_mask(nearest(corrected, fit.inner, (-2, -1)), fit)
     stored = source.read_raw_mask(item)
     colour = stored.ndim == 3 and not source.multilabel
     check_size(stored.shape[:2] if colour else stored.shape[-2:], fit)
@@ -123,7 +128,8 @@ def needed_size(preprocessing: Preprocessing) -> Size | None:
 
 def files_of(item: Item) -> tuple[Path, ...]:
     """The files that an item is read from."""
-    return (item.image, *item.masks) if item.image else ()
+    read = (item.image, *item.masks) if item.image else ()
+    return (*read, item.corrected) if item.corrected else read
 
 
 def stamp_of(item: Item, root: Path) -> str:
@@ -131,7 +137,9 @@ def stamp_of(item: Item, root: Path) -> str:
     parts = [f"{item.index} {item.axis}"]
     for path in files_of(item):
         status = os.stat(path)
-        parts.append(f"{path.relative_to(root)} {status.st_size} {status.st_mtime_ns}")
+        parts.append(
+            f"{path.name if path == item.corrected else path.relative_to(root)} {status.st_size} {status.st_mtime_ns}"
+        )
     return _digest("\n".join(parts).encode())
 
 

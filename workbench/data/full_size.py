@@ -6,6 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
+from workbench.data.corrections import read_corrected, with_corrections
 from workbench.data.labels import Labels, read_mask
 from workbench.data.layouts import open_source
 from workbench.data.prepared import Prepared
@@ -27,7 +28,11 @@ class FullSize:
 
     def mask(self, number: int) -> np.ndarray:
         """uint8 class ids [h, w], or [classes, h, w] for multilabel, mapped as they were when prepared."""
-        mask = read_mask(self._source, self._item(number), self._labels)
+        item = self._item(number)
+        if item.corrected:
+            mask = read_corrected(item.corrected, self._labels)
+        else:
+            mask = read_mask(self._source, item, self._labels)
         if mask.shape[-2:] != tuple(self.prepared.entries[number].original):
             raise UserError(
                 f"The mask of {self.prepared.names[number]} has another size than when {self.prepared.folder} was "
@@ -44,7 +49,8 @@ class FullSize:
     @cached_property
     def _source(self) -> Source:
         source = self.prepared.source
-        return open_source(source["path"], source["layout"], **source["options"])
+        found = open_source(source["path"], source["layout"], **source["options"])
+        return with_corrections(found, source.get("corrections"))
 
     @cached_property
     def _items(self) -> dict[str, Item]:

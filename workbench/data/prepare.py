@@ -24,6 +24,8 @@ from filelock import FileLock, Timeout
 from workbench.config import DataConfig
 from workbench.data.assign import assign_splits
 from workbench.data.cores import usable_cores
+from workbench.data.corrections import refuse_corrected_tests, with_corrections
+from workbench.data.counting import count_of
 from workbench.data.decode import Decoded, Outcome, Problem, Unchanged, decode, outdated
 from workbench.data.labels import Labels, choose_labels, complete_task
 from workbench.data.layouts import open_source
@@ -60,7 +62,7 @@ def prepare(
     waits, and then finds it done. Pictures that cannot be read are left out and told in `facts["skipped"]`; more than
     one in twenty are refused. `workers` is the number of processes; None takes one a core.
     """
-    source = open_source(config.path, config.layout, **config.options)
+    source = with_corrections(open_source(config.path, config.layout, **config.options), config.corrections)
     out = Path(out)
     with _locked(out):
         return _prepare(Job(source, choose_labels(source, config), config), out, progress, workers)
@@ -196,13 +198,17 @@ def _index(
     config, source = job.config, job.source
     task = complete_task(job.labels, max(len(entry.class_pixels) for entry in entries))
     splits, report = assign_splits(config, source, entries)
+    corrected = [item.name for item in source.items if item.corrected]
+    if corrected:
+        refuse_corrected_tests(corrected, splits.test)
+        report.append(f"Corrected by hand: the masks of {count_of(corrected, 'picture')}.")
     if skipped:
         report.append(f"Left out, since they cannot be read: {'; '.join(skipped.values())}")
     return {
         "arrays": arrays,
         "recipe": recipe,
         "source": {"path": str(Path(config.path).absolute()) if source.layout != "shapes" else config.path}
-        | {"layout": source.layout, "options": config.options},
+        | {"layout": source.layout, "options": config.options, "corrections": config.corrections},
         "task": task.model_dump(mode="json"),
         "labels": {"values": recipe["values"], "snap": job.labels.snap, "objects": job.labels.objects},
         "splits": splits._asdict(),

@@ -37,6 +37,8 @@ class Item:
     """The slice of a volume, the page of a stack, or the number of a drawn picture."""
     axis: int | None = None
     """The axis of a volume that `index` counts along."""
+    corrected: Path | None = None
+    """A mask of class ids that was drawn anew; it wins over `masks`."""
 
 
 def read_item_picture(item: Item, at_least: Size | None = None) -> Picture:

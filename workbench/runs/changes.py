@@ -13,6 +13,7 @@ CHANGEABLE = (
     "data.path",
     "data.split_file",
     "data.group_file",
+    "data.corrections",
     "training.epochs",
     "training.iterations",
     "training.batch",
@@ -39,7 +40,7 @@ def with_whole_paths(config: RunConfig) -> RunConfig:
         return str(Path(path).expanduser().absolute()) if path else path
 
     data = config.data
-    changes = {"split_file": whole(data.split_file), "group_file": whole(data.group_file)}
+    changes = {knob: whole(getattr(data, knob)) for knob in ("split_file", "group_file", "corrections")}
     if not data.drawn:
         changes["path"] = whole(data.path)
     return config.model_copy(
