@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 
@@ -26,11 +27,14 @@ class FullSize:
         """As read, whatever its channels and type."""
         return self._source.read_image(self._item(number))
 
-    def mask(self, number: int) -> np.ndarray:
-        """uint8 class ids [h, w], or [classes, h, w] for multilabel, mapped as they were when prepared."""
+    def mask(self, number: int, original: bool = False) -> np.ndarray:
+        """uint8 class ids [h, w], or [classes, h, w] for multilabel, mapped as they were when prepared.
+
+        `original` is the mask that the data set came with, also where it was corrected.
+        """
         item = self._item(number)
-        if item.corrected:
-            mask = read_corrected(item.corrected, self._labels)
+        if item.corrected and not original:
+            mask = self.corrected(item.corrected)
         else:
             mask = read_mask(self._source, item, self._labels)
         if mask.shape[-2:] != tuple(self.prepared.entries[number].original):
@@ -39,6 +43,10 @@ class FullSize:
                 "prepared: prepare it again."
             )
         return mask
+
+    def corrected(self, path: Path) -> np.ndarray:
+        """A mask that was corrected by hand, as one of this data set."""
+        return read_corrected(path, self._labels)
 
     def _item(self, number: int) -> Item:
         name = self.prepared.names[number]

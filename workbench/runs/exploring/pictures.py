@@ -62,7 +62,7 @@ class Pictures:
     def listed(self, run: Run) -> Listed:
         """The names of a run's validation pictures."""
         try:
-            full = self._full_size(run)
+            full = full_size_of(run)
         except UserError as error:
             names = run.previews.names
             told = f"These are small previews, since the pictures cannot be opened: {error}" if names else str(error)
@@ -80,7 +80,7 @@ class Pictures:
     def _validation(self, chosen: Chosen) -> Shown:
         run = self._models.run(chosen.run)
         try:
-            full = self._full_size(run)
+            full = full_size_of(run)
         except UserError:
             return self._preview(chosen, run)
         if chosen.key not in full.prepared.names:
@@ -110,12 +110,14 @@ class Pictures:
         self.uploads.facts(chosen.key, chosen.place)
         return Shown(path.name, None, path)
 
-    def _full_size(self, run: Run) -> FullSize:
-        from workbench.runs.preparing import prepared_folder
 
-        folder = prepared_folder(run.config.data, run.folder.parent)
-        index = folder / "index.json"
-        return _opened(folder, index.stat().st_mtime_ns if index.is_file() else 0)
+def full_size_of(run: Run) -> FullSize:
+    """The pictures and masks of a run at their own size, where they are prepared and their files can be read."""
+    from workbench.runs.preparing import prepared_folder
+
+    folder = prepared_folder(run.config.data, run.folder.parent)
+    index = folder / "index.json"
+    return _opened(folder, index.stat().st_mtime_ns if index.is_file() else 0)
 
 
 @lru_cache(maxsize=4)
