@@ -17,6 +17,7 @@ from workbench.data.store import Entry, read_index, write_index
 from workbench.errors import UserError
 from workbench.runs.datasets import Datasets
 from workbench.runs.preparing import prepare_for, prepared_folder
+from workbench.runs.run import Run
 from workbench.ui.knob_form import values_of
 from workbench.ui.new_run import asked_by
 from workbench.ui.settings import Settings
@@ -176,6 +177,43 @@ def test_pictures_and_masks_file_by_file(app, open_page, tmp_path):
     page.get_by_text("Found folder: 4 pictures with masks", exact=False).wait_for()
     assert page.locator("#data-set input").input_value() == "uploads/few"
     page.locator("#data-findings .headline").wait_for()
+
+
+def test_what_was_sent_is_deleted_once_that_is_confirmed(show_app, open_page, tmp_path):
+    cells, runs = faulty_folder(tmp_path / "data" / "cells"), tmp_path / "runs"
+    app = show_app(runs, [tmp_path / "data"])
+    page = open_data(open_page, app)
+    send(page, zip_of_folder(cells, tmp_path / "cells.zip"))
+    page.locator("#data-findings .checked").wait_for()
+    sent = Datasets(runs).folders()["uploads/cells"]
+    run = Run.create(RunConfig(data={"path": str(sent)}), runs, "trained")
+
+    page.reload()
+    page.locator("#step-data").click()
+    page.locator("#data-findings .checked").wait_for()
+    assert page.locator("#data-findings").get_by_text("have changed since").count() == 0
+    (sent / "images" / "cell_00.png").touch()
+    page.reload()
+    page.locator("#step-data").click()
+    page.locator("#data-findings").get_by_text("have changed since").wait_for()
+
+    page.locator("#data-delete").click()
+    page.get_by_text("Trained on it: trained.").wait_for()
+    page.locator("#data-delete-no").click()
+    page.locator("#data-delete-ask").wait_for(state="hidden")
+    page.locator("#data-delete").click()
+    with run.lock():
+        page.locator("#data-delete-yes").click()
+        page.get_by_text("trained is at work with uploads/cells").wait_for()
+    assert sent.is_dir()
+    page.locator("#data-delete-yes").click()
+    page.locator("#data-delete-ask").wait_for(state="hidden")
+    page.locator("#data-findings .checked").wait_for(state="hidden")
+    assert page.locator("#data-set input").input_value() == ""
+    assert not sent.exists()
+    choose(page, "data-set", "data/cells")
+    page.get_by_text("Found folder", exact=False).wait_for()
+    assert page.locator("#data-delete").is_hidden()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

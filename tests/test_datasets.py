@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import pytest
 from sent_data import faulty_folder, zip_of_folder
@@ -15,6 +16,7 @@ from workbench.data.splits import read_groups
 from workbench.errors import UserError
 from workbench.knobs import override
 from workbench.runs.datasets import Datasets, Desk
+from workbench.runs.datasets.checks import contents_of, keep_check
 from workbench.runs.jobs import Jobs
 from workbench.runs.run import list_runs
 
@@ -120,7 +122,7 @@ def test_our_own_mistakes_end_the_work_too(monkeypatch):
 def test_faults_are_found_mended_and_prepared(desk):
     assert "22 pictures with masks" in desk.about({"data": NAME})["report"]
     desk.check(NAME, config_of(desk))
-    assert done(desk)["checked"] == 1
+    first = done(desk)["checked"]
     told = desk.findings({"data": NAME})
     codes = {finding["code"]: number for number, finding in enumerate(told["findings"])}
     assert {"unreadable_pictures", "mask_colours"} <= set(codes)
@@ -134,7 +136,7 @@ def test_faults_are_found_mended_and_prepared(desk):
     assert desk.datasets.config(NAME) == mended
 
     desk.check(NAME, mended)
-    assert done(desk)["checked"] == 2
+    assert done(desk)["checked"] != first
     assert "mask_colours" not in {finding["code"] for finding in desk.findings({"data": NAME})["findings"]}
     with pytest.raises(UserError, match="prepare it first"):
         desk.gallery({"data": NAME, "page": 0})
@@ -154,7 +156,8 @@ def test_a_second_mend_keeps_together_what_the_first_did(desk):
 
     def group(*names):
         finding = Finding("tiles", "warning", "", "", mend=Mend("", groups=dict.fromkeys(names, names[0])))
-        desk._checked(NAME, Report(report.config, (finding,), report.summary))
+        found = Report(report.config, (finding,), report.summary)
+        keep_check(desk.datasets.file_of_check(NAME), found, contents_of(report.config.path))
         return desk.mend(NAME, [0]).data.group_file
 
     names = {f"cell_{number:02d}" for number in range(5)}
@@ -163,6 +166,24 @@ def test_a_second_mend_keeps_together_what_the_first_did(desk):
     assert set(read_groups(first, names)) == {"cell_00", "cell_01"}, "runs go by the earlier one"
     assert set(groups) == {"cell_00", "cell_01", "cell_02"}
     assert len(set(groups.values())) == 1
+
+
+def test_what_the_doctor_found_is_there_when_the_app_is_started_again(desk, tmp_path):
+    desk.check(NAME, config_of(desk))
+    mark, told = done(desk)["checked"], desk.findings({"data": NAME})
+    again = Desk(Datasets(tmp_path / "runs", [tmp_path / "data"]))
+    assert again.state({"data": NAME})["checked"] == mark
+    assert again.findings({"data": NAME}) == told
+    assert abs(told["checked"] - time.time()) < 100
+    assert not told["changed"]
+    colours = next(number for number, found in enumerate(told["findings"]) if found["code"] == "mask_colours")
+    assert again.mend(NAME, [colours]).data.mask_values == {0: 0, 255: 1, "#ff0000": 1}
+
+    masks = tmp_path / "data" / "cells" / "masks"
+    (masks / "cell_07.png").rename(masks / "cell_7.png")
+    assert again.findings({"data": NAME})["changed"]
+    with pytest.raises(UserError, match="has not been checked yet"):
+        again.mend("shapes", [0])
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from itertools import count
 from pathlib import Path
 
 from workbench.data.counting import named
@@ -17,6 +18,8 @@ from workbench.errors import UserError
 
 PART = ".part."
 """Before the name of a folder that is not whole yet."""
+DELETED = ".deleted."
+"""Before the name of one that was deleted; as long as it is there, its name is not given to another."""
 
 
 def receive_zip(path: Path, into: Path, limits: ZipLimits = LIMITS, progress: Progress | None = None) -> Path:
@@ -70,7 +73,5 @@ def _keep(folder: Path, into: Path, name: str, told: str) -> Path:
 
 
 def _free(into: Path, name: str) -> Path:
-    number = 1
-    while (place := into / (name if number == 1 else f"{name}-{number}")).exists():
-        number += 1
-    return place
+    places = (into / (name if number == 1 else f"{name}-{number}") for number in count(1))
+    return next(place for place in places if not place.exists() and not (into / f"{DELETED}{place.name}").exists())

@@ -62,12 +62,16 @@ class Jobs:
     def start(self, key: str, title: str, work: Callable[[Progress], T], done: Callable[[T], None]) -> Job:
         """Do the work and hand its result to `done`; refused while this key has work going on."""
         with self._lock:
-            before = self._jobs.get(key)
-            if before and before.at_work:
-                raise UserError(f"{before.title} is not done yet: wait for it, or stop it.")
+            self.refuse_at_work(key)
             job = self._jobs[key] = Job(title)
         threading.Thread(target=self._run, args=(job, work, done), name=title, daemon=True).start()
         return job
+
+    def refuse_at_work(self, key: str) -> None:
+        """Raise a sentence while this key has work going on."""
+        job = self._jobs.get(key)
+        if job and job.at_work:
+            raise UserError(f"{job.title} is not done yet: wait for it, or stop it.")
 
     def stop(self, key: str) -> None:
         """At the next picture."""

@@ -11,6 +11,7 @@ from workbench.config import DataConfig, RunConfig
 from workbench.errors import UserError
 from workbench.runs.datasets import Desk
 from workbench.runs.datasets.known import DRAWN
+from workbench.ui.data_delete import create_delete
 from workbench.ui.data_upload import create_upload
 from workbench.ui.events import OWN, QUIET
 from workbench.ui.knob_form import config_of, create_field, values_of
@@ -51,10 +52,12 @@ def create_data_tab(settings: Settings) -> gr.Tab:
             chosen = gr.Dropdown(_names(desk), value=None, label="Data set", scale=3, min_width=260, elem_id="data-set")
             check = gr.Button("Look for faults", variant="primary", min_width=150, elem_id="data-check")
             forget = gr.Button("Forget what was decided", min_width=150, elem_id="data-forget")
+            delete = gr.Button("Delete …", visible=False, min_width=100, elem_id="data-delete")
+        deleted = create_delete(desk, chosen, delete, lambda: _names(desk))
         arrivals = create_upload(desk.datasets, chosen, lambda: _names(desk))
         asking = (desk.state, desk.about, desk.stop)
         work = live_view("data_work", asking, ("changed",), data=None, nudge=0, elem_id="data-work")
-        findings = live_view("findings", (desk.findings,), ("mend",), data=None, mark=0, elem_id="data-findings")
+        findings = live_view("findings", (desk.findings,), ("mend",), data=None, mark="", elem_id="data-findings")
         with gr.Accordion("How files lie, and what mask values mean", open=False), gr.Row():
             for path in MEANING:
                 create(path)
@@ -95,8 +98,9 @@ def create_data_tab(settings: Settings) -> gr.Tab:
     def shown(name: str | None) -> list[Any]:
         config = desk.datasets.config(name) if name else RunConfig()
         preset, strength = config.data.augmentation, config.data.augmentation_strength
-        drawn = gr.update(data=name, preset=preset, strength=strength)
-        return [*(gr.update(data=name) for _ in views[:-1]), drawn, *values_of(config, PATHS)]
+        data = name or ""  # gradio would leave a None out
+        drawn = gr.update(data=data, preset=preset, strength=strength)
+        return [*(gr.update(data=data) for _ in views[:-1]), drawn, *values_of(config, PATHS)]
 
     def prepared_told(name: str | None, *values: Any) -> str:
         try:
@@ -136,6 +140,9 @@ def create_data_tab(settings: Settings) -> gr.Tab:
         able = [gr.Button(interactive=not event.busy) for _ in (check, prepare)]
         return [*marks, *able]
 
+    def deletable(name: str | None) -> gr.Button:
+        return gr.Button(visible=desk.datasets.is_sent(str(name)))
+
     def at_first(request: gr.Request) -> Any:
         names = _names(desk)
         wanted = request.query_params.get("data")
@@ -145,6 +152,7 @@ def create_data_tab(settings: Settings) -> gr.Tab:
     gr.on(None, told(at_first), outputs=[chosen, *views, *knobs], **QUIET)  # when the page is opened
     chosen.focus(lambda: gr.Dropdown(choices=_names(desk)), outputs=chosen, **QUIET)
     chosen.change(None, chosen, js=IN_THE_ADDRESS, **OWN)
+    chosen.change(deletable, chosen, delete, **QUIET)
     chosen.input(told(shown), chosen, [*views, *knobs], **QUIET).then(prepared_told, [chosen, *knobs], told_of, **QUIET)
 
     check.click(told(checking), [chosen, *knobs], work, **QUIET)
@@ -175,6 +183,7 @@ def create_data_tab(settings: Settings) -> gr.Tab:
 
     for event in arrivals:
         event.success(told(arrived), chosen, [*views, *knobs], **QUIET)
+    deleted.success(told(shown), chosen, [*views, *knobs], **QUIET)
     return tab
 
 

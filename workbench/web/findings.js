@@ -2,6 +2,8 @@
 
 import { make } from "./dom.js";
 
+const CHANGED = "Files or folders of it have changed since: look for faults again, what is told here may be over.";
+
 export function mount(element, host) {
   const box = make("section", { className: "findings-view", hidden: true });
   element.append(box);
@@ -36,6 +38,8 @@ export function mount(element, host) {
     const findings = report.findings.map((finding, which) => section(finding, which, ticks));
     return [
       make("p", { className: "headline" }, report.headline),
+      report.checked ? make("p", { className: "checked" }, `Checked ${new Date(1000 * report.checked).toLocaleString("en")}.`) : null,
+      report.changed ? make("p", { className: "problem" }, CHANGED) : null,
       report.refusal ? make("p", { className: "problem", role: "alert" }, report.refusal) : null,
       ...findings,
       ticks.size ? mend : null,

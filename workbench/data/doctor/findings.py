@@ -32,6 +32,18 @@ class Mend:
         preprocessing = whole["preprocessing"] | self.changes.get("preprocessing", {})
         return DataConfig(**(whole | dict(self.changes) | {"preprocessing": preprocessing}))
 
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Mend:
+        """What became JSON by `asdict`: all of its keys are texts there, also the values of masks."""
+        changes = dict(values["changes"])
+        if "mask_values" in changes:
+            changes["mask_values"] = {_as_stored(value): number for value, number in changes["mask_values"].items()}
+        return cls(**values | {"changes": changes})
+
+
+def _as_stored(value: str) -> int | str:
+    return value if value.startswith("#") else int(value)
+
 
 class Illustration(NamedTuple):
     """RGB pictures side by side: for a mend before and after."""

@@ -12,10 +12,10 @@ from typing import Any
 
 from workbench.config import DataConfig
 from workbench.data.counting import named, plural, short
-from workbench.data.doctor.findings import SEVERITIES, Finding, Illustration
+from workbench.data.doctor.findings import SEVERITIES, Finding, Illustration, Mend
+from workbench.data.doctor.mending import mended, write_mends
 from workbench.data.doctor.summary import Summary
 from workbench.data.source import TOLERATED
-from workbench.data.splits import Splits, write_groups, write_splits
 
 HOPELESS = {"not_finite", "nothing_marked", "one_class", "only_ignored", "refused_masks"}
 """Findings that leave nothing to train on, or nan, even if they are the only ones."""
@@ -63,30 +63,17 @@ class Report:
             "does not begin where it is more than one in twenty."
         )
 
-    def mended(self, config: DataConfig, groups: str | None = None, splits: str | None = None) -> DataConfig:
-        """The config with all mends; group and split files, if they were written, by their paths."""
-        for finding in self.mends:
-            assert finding.mend
-            config = finding.mend.applied_to(config)
-        files = {"group_file": groups or config.group_file, "split_file": splits or config.split_file}
-        return config.model_copy(update=files)
+    def mended(self, config: DataConfig) -> DataConfig:
+        """The config with all mends, but for the files that they name."""
+        return mended(config, self._mends)
 
     def write_mends(self, config: DataConfig, beside: Path) -> DataConfig:
         """The mended config, with the files that it names written beside a file (NAME.groups.json, ...)."""
-        groups, splits = self._of_mends("groups"), self._of_mends("splits")
-        groups_file, splits_file = (beside.with_name(f"{beside.stem}.{what}.json") for what in ("groups", "splits"))
-        if groups:
-            write_groups(groups_file, groups)
-        if splits:
-            members = {split: [name for name, its in splits.items() if its == split] for split in Splits._fields}
-            write_splits(splits_file, Splits(**{split: tuple(names) for split, names in members.items()}))
-        return self.mended(config, str(groups_file) if groups else None, str(splits_file) if splits else None)
+        return write_mends(config, self._mends, beside)
 
-    def _of_mends(self, what: str) -> dict[str, str]:
-        merged: dict[str, str] = {}
-        for finding in self.mends:
-            merged |= getattr(finding.mend, what)
-        return merged
+    @property
+    def _mends(self) -> list[Mend]:
+        return [finding.mend for finding in self.findings if finding.mend]
 
     def as_text(self) -> str:
         """For a terminal."""

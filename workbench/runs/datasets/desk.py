@@ -7,21 +7,20 @@ from __future__ import annotations
 
 import base64
 import json
-import threading
-from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from workbench.config import DataConfig, RunConfig
 from workbench.errors import UserError, choices
-from workbench.page import address_of
+from workbench.runs.datasets.checks import contents_of, keep_check, kept_check, kept_mends
+from workbench.runs.datasets.deleting import delete_sent, deletion_told
 from workbench.runs.datasets.known import Datasets
 from workbench.runs.exploring.questions import number_of, text_of
 from workbench.runs.jobs import Jobs, Progress
 
 if TYPE_CHECKING:
-    from workbench.data.doctor import Finding, Illustration, Report
+    from workbench.data.doctor import Report
     from workbench.data.prepared import Prepared
     from workbench.data.thumbnails import Thumbnail
 
@@ -31,17 +30,8 @@ PAGE = 24
 """Pictures that a gallery shows at a time."""
 LARGE = 768
 """The longer side of a picture that is looked at alone."""
-MOST_FILES = 200
-"""Names that are told beside a finding."""
 SAMPLES, DRAWS, PREVIEW = 3, 5, 144
 """Pictures that an augmentation is shown on, how often, and their longer side."""
-
-
-class Check(NamedTuple):
-    """What the doctor found, and a number that grows with every check."""
-
-    report: Report
-    number: int
 
 
 class Desk:
@@ -50,8 +40,6 @@ class Desk:
     def __init__(self, datasets: Datasets) -> None:
         self.datasets = datasets
         self.jobs = Jobs()
-        self._checks: dict[str, Check] = {}
-        self._lock = threading.Lock()
         self.answers = (self.state, self.about, self.stop, self.findings, self.gallery, self.picture, self.augmented)
 
     # --- what views ask: `data` is the name of a data set ---
@@ -59,8 +47,8 @@ class Desk:
     def state(self, question: Json) -> Json:
         """The work that is done on it, and marks of what is there to be seen, which change with it."""
         name = text_of(question, "data")
-        job, check, data = self.jobs.get(name), self._checks.get(name), self.datasets.config(name).data
-        index = self._folder(name) / "index.json"
+        job, data = self.jobs.get(name), self.datasets.config(name).data
+        index, check = self._folder(name) / "index.json", self.datasets.file_of_check(name)
         return {
             "layout": f"{data.layout} {data.options}",
             "job": None
@@ -69,7 +57,7 @@ class Desk:
                 **{what: getattr(job, what) for what in ("title", "state", "done", "total", "error", "at_work")},
                 "seconds": round(job.seconds, 1),
             },
-            "checked": check.number if check else 0,
+            "checked": str(check.stat().st_mtime_ns) if check.is_file() else "",
             "prepared": f"{index.parent.name}-{index.stat().st_mtime_ns}" if index.is_file() else "",
         }
 
@@ -86,9 +74,9 @@ class Desk:
         return {}
 
     def findings(self, question: Json) -> Json:
-        """What the doctor found, with pictures, and the numbers; empty before a check."""
-        check = self._checks.get(text_of(question, "data"))
-        return findings_told(check.report) if check else {}
+        """What the doctor found last, with pictures, and the numbers; empty before a check."""
+        name = text_of(question, "data")
+        return kept_check(self.datasets.file_of_check(name), self.datasets.path(name))
 
     def gallery(self, question: Json) -> Json:
         """A `page` of the prepared pictures: those of a `split` whose names hold `words`, in an `order`."""
@@ -169,21 +157,23 @@ class Desk:
         self.jobs.start(
             name,
             "Looking at every picture and mask",
-            lambda progress: _check(decided.data, progress),
-            lambda report: self._checked(name, report),
+            lambda progress: (contents_of(decided.data.path), _check(decided.data, progress)),
+            lambda found: keep_check(self.datasets.file_of_check(name), found[1], found[0]),
         )
 
     def mend(self, name: str, findings: list[int]) -> RunConfig:
         """Apply the mends of these findings of the last check, by their numbers; returns what is decided now."""
-        check, config = self._checks.get(name), self.datasets.config(name)
-        if check is None:
-            raise UserError(f"{name} has not been checked since the app was started: check it first.")
-        wanted = tuple(found for number, found in enumerate(check.report.findings) if number in findings and found.mend)
+        from workbench.data.doctor.mending import write_mends
+
+        mends, config = kept_mends(self.datasets.file_of_check(name)), self.datasets.config(name)
+        if mends is None:
+            raise UserError(f"{name} has not been checked yet: check it first.")
+        wanted = [mend for number, mend in enumerate(mends) if number in findings and mend]
         if not wanted:
             raise UserError("Nothing is chosen to be mended: tick at least one mend.")
         before = _stored_groups(config.data)
-        data = replace(check.report, findings=wanted).write_mends(config.data, self.datasets.file_of_mend(name))
-        if before and any(found.mend.groups for found in wanted if found.mend):
+        data = write_mends(config.data, wanted, self.datasets.file_of_mend(name))
+        if before and any(mend.groups for mend in wanted):
             _join_groups(data, before)
         return self.datasets.decide(name, config.model_copy(update={"data": data}))
 
@@ -191,6 +181,16 @@ class Desk:
         """Decide the configuration and begin to prepare; started again it goes on where it was."""
         decided = self.datasets.decide(name, config)
         self.jobs.start(name, "Preparing", lambda progress: self._prepare(decided.data, progress), lambda _: None)
+
+    def deletion_told(self, name: str) -> str:
+        """What deleting a data set that was sent would do; refused while it is used, and of other folders."""
+        self.jobs.refuse_at_work(name)
+        return deletion_told(self.datasets, name)
+
+    def delete(self, name: str) -> None:
+        """Delete a data set that was sent, for good."""
+        self.jobs.refuse_at_work(name)
+        delete_sent(self.datasets, name)
 
     def _prepare(self, data: DataConfig, progress: Progress) -> Prepared:
         from workbench.runs.preparing import prepare_for
@@ -226,11 +226,6 @@ class Desk:
 
         return prepared_folder(self.datasets.config(name).data, self.datasets.runs)
 
-    def _checked(self, name: str, report: Report) -> None:
-        with self._lock:
-            number = max((check.number for check in self._checks.values()), default=0) + 1
-            self._checks[name] = Check(report, number)
-
 
 def _check(data: DataConfig, progress: Progress) -> Report:
     from workbench.data.doctor import check
@@ -256,37 +251,6 @@ def _join_groups(data: DataConfig, before: dict[str, str]) -> None:
 
     assert data.group_file
     write_groups(data.group_file, join_groups(before, _stored_groups(data)))
-
-
-def findings_told(report: Report) -> Json:
-    """A report for a view."""
-    training = ""
-    if report.refusal_after_mends:
-        training = f"Training could not begin with it. {report.refusal_after_mends}"
-    elif report.refusal:
-        training = "Training could not begin with it as it is; the mends below make it possible."
-    return {
-        "headline": report.headline,
-        "refusal": training,
-        "findings": [_finding_told(finding) for finding in report.findings],
-        "summary": report.summary.lines(),
-        "gallery": [_illustration_told(each) for each in report.gallery],
-    }
-
-
-def _finding_told(finding: Finding) -> Json:
-    together = [", ".join(group) for group in finding.groups] or list(finding.files)
-    return {
-        **{what: getattr(finding, what) for what in ("code", "severity", "title", "explanation", "advice", "count")},
-        "mend": finding.mend.sentence if finding.mend else "",
-        "files": together[:MOST_FILES],
-        "more": max(0, len(together) - MOST_FILES),
-        "illustrations": [_illustration_told(each) for each in finding.illustrations],
-    }
-
-
-def _illustration_told(illustration: Illustration) -> Json:
-    return {"caption": illustration.caption, "pictures": [address_of(picture) for picture in illustration.pictures]}
 
 
 def _legend(prepared: Prepared) -> list[Json]:

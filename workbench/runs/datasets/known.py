@@ -50,6 +50,11 @@ class Datasets:
         """The name of a folder that was just received."""
         return next(name for name, known in self.folders().items() if known == folder.resolve())
 
+    def is_sent(self, name: str) -> bool:
+        """Whether it was sent to the app, and is no folder of a root."""
+        folder = self.folders().get(name)
+        return folder is not None and folder.parent == self.uploads.resolve()
+
     # --- what was decided ---
 
     def file(self, name: str) -> Path:
@@ -79,6 +84,10 @@ class Datasets:
     def forget(self, name: str) -> None:
         """Take back all that was decided; the files that mends wrote stay, since runs may go by them."""
         self.file(name).unlink(missing_ok=True)
+
+    def file_of_check(self, name: str) -> Path:
+        """What the doctor found last, whether it is there or not."""
+        return self.file(name).with_suffix(".check.json")
 
     def file_of_mend(self, name: str) -> Path:
         """What the files of a new mend are called like; those of earlier ones are never written over."""
