@@ -31,6 +31,15 @@ export class Look {
     this.x = Math.min(Math.max(x, margin), 1 - margin);
     this.y = Math.min(Math.max(y, margin), 1 - margin);
   }
+
+  // Where a picture lies in a frame, in pixels of the screen.
+  box({ width, height }, wide, tall) {
+    const scale = Math.min(wide / width, tall / height) * this.zoom;
+    const box = { left: wide / 2 - this.x * width * scale, top: tall / 2 - this.y * height * scale };
+    if (width * scale <= wide) box.left = (wide - width * scale) / 2;
+    if (height * scale <= tall) box.top = (tall - height * scale) / 2;
+    return { ...box, width: width * scale, height: height * scale };
+  }
 }
 
 export class Viewer {
@@ -157,12 +166,7 @@ export class Viewer {
     const wide = this.element.clientWidth;
     const tall = Math.min(Math.max((wide * height) / width, 200), Math.max(window.innerHeight * 0.7, 260));
     this.frame.style.height = `${tall}px`;
-    const fit = Math.min(wide / width, tall / height);
-    const scale = fit * this.look.zoom;
-    this.box = { left: wide / 2 - this.look.x * width * scale, top: tall / 2 - this.look.y * height * scale };
-    if (width * scale <= wide) this.box.left = (wide - width * scale) / 2;
-    if (height * scale <= tall) this.box.top = (tall - height * scale) / 2;
-    Object.assign(this.box, { width: width * scale, height: height * scale });
+    this.box = this.look.box(this.shown, wide, tall);
     for (const side of ["left", "top", "width", "height"]) this.stage.style[side] = `${this.box[side]}px`;
     this.stage.classList.toggle("pixels", this.box.width / this.pixels[0] >= 2);
   }
