@@ -31,7 +31,8 @@ def prepare_for(config: DataConfig, runs: Path, progress: Callable[[int, int], N
 
 def prepared_folder(config: DataConfig, runs: Path) -> Path:
     """Named after the data, and after all knobs that it is prepared by."""
-    recipe = config.model_dump(mode="json", exclude=ONLY_IN_TRAINING) | stored_as(config.preprocessing)
+    without = ONLY_IN_TRAINING if config.corrections else ONLY_IN_TRAINING | {"corrections"}
+    recipe = config.model_dump(mode="json", exclude=without) | stored_as(config.preprocessing)
     key = hashlib.blake2b(json.dumps(recipe, sort_keys=True).encode(), digest_size=5).hexdigest()
     name = re.sub(r"[^\w.-]+", "-", Path(config.path).name, flags=re.ASCII).strip("-.") or "data"
     return runs / PREPARED / f"{name}-{key}"

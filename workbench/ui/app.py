@@ -8,6 +8,7 @@ import gradio as gr
 
 from workbench.ui.api import create_api
 from workbench.ui.compare_tab import create_compare_tab
+from workbench.ui.correct_tab import create_correct_tab
 from workbench.ui.data_tab import create_data_tab
 from workbench.ui.devices_strip import create_devices_strip
 from workbench.ui.evaluate_tab import create_evaluate_tab
@@ -26,6 +27,7 @@ TABS: tuple[Callable[[Settings], gr.Tab], ...] = (
     create_train_tab,
     create_explore_tab,
     create_evaluate_tab,
+    create_correct_tab,
     create_compare_tab,
     create_takeaway_tab,
     create_models_tab,
@@ -38,10 +40,10 @@ def create_app(settings: Settings | None = None) -> gr.Blocks:
     settings = settings or Settings()
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=DELETE_UPLOADS, fill_width=True) as app:
         with gr.Row(elem_id="top"):
-            with gr.Column(scale=1, min_width=320):
+            with gr.Column(scale=3, min_width=320):
                 gr.Markdown(f"# {TITLE}")
                 steps = gr.Row(elem_id="steps")
-            with gr.Column(scale=2, min_width=320):
+            with gr.Column(scale=4, min_width=320):
                 create_devices_strip(settings)
         with gr.Tabs(elem_id="tabs", selected="train") as tabs:
             made = [create(settings) for create in TABS]

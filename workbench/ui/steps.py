@@ -20,6 +20,7 @@ STEPS = (
     Step("Train", "train"),
     Step("Look", "explore"),
     Step("Evaluate", "evaluate"),
+    Step("Correct", "correct"),
     Step("Take away", "take-away"),
 )
 
@@ -28,7 +29,7 @@ def create_steps(tabs: gr.Tabs, made: Sequence[gr.Tab]) -> None:
     """A button a step whose tab is there; an address with `?tab=` opens one too."""
     there = {tab.id for tab in made}
     for number, step in enumerate([step for step in STEPS if step.tab in there], start=1):
-        button = gr.Button(f"{number} {step.title}", size="sm", scale=0, min_width=110, elem_id=f"step-{step.tab}")
+        button = gr.Button(f"{number} {step.title}", size="sm", scale=0, min_width=80, elem_id=f"step-{step.tab}")
         button.click(_opening(step.tab), outputs=tabs, show_progress="hidden", api_visibility="private")
 
     def at_first(request: gr.Request) -> Any:
