@@ -51,10 +51,19 @@ def explore(page: Page) -> None:
     page.wait_for_timeout(500)
 
 
+def correct(page: Page) -> None:
+    """Until a picture is there to paint on."""
+    page.get_by_role("tab", name="Correct").click()
+    page.locator("#correction .frame").wait_for()
+    page.locator("#correction ol.versions li").first.wait_for()
+    page.wait_for_timeout(500)
+
+
 SHOTS = (
     Shot("train", train, run="training"),
     Shot("train-dark-narrow", train, size=(500, 1000), scheme="dark", run="training"),
     Shot("explore", explore),
+    Shot("correct", correct),
 )
 
 

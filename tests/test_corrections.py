@@ -140,7 +140,7 @@ def test_masks_that_do_not_fit_are_told_like_other_files_that_cannot_be_read(tmp
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        (None, "There is no file of corrections"),
+        (None, "There is no corrections file"),
         ("{", "cannot be read as JSON"),
         ("[]", "must hold a mapping"),
         ('{"picture_0": 3}', "must hold a mapping"),

@@ -6,7 +6,6 @@ of class ids at the picture's own size: [h, w], or [classes, h, w] where classes
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Collection, Mapping
 from dataclasses import replace
@@ -17,9 +16,10 @@ import tifffile
 
 from workbench.data.counting import named
 from workbench.data.labels import MOST_CLASSES, Labels
+from workbench.data.named_files import read_named, write_named
 from workbench.data.source import Source
 from workbench.errors import UserError
-from workbench.files import whole, write_whole
+from workbench.files import whole
 from workbench.task import IGNORE
 
 
@@ -38,22 +38,16 @@ def with_corrections(source: Source, path: str | Path | None) -> Source:
 
 def read_corrections(path: str | Path) -> dict[str, Path]:
     """From the names of pictures to their masks."""
-    file = Path(path)
-    try:
-        stored = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"There is no file of corrections {path}: the Correct tab of the app writes one.") from None
-    except (OSError, ValueError) as error:
-        raise UserError(f"The file of corrections {path} cannot be read as JSON: {error}.") from None
-    if not isinstance(stored, dict) or not all(isinstance(mask, str) for mask in stored.values()):
-        raise UserError(f"The file of corrections {path} must hold a mapping from pictures to their masks.")
-    return {name: (file.parent / mask).absolute() for name, mask in stored.items()}
+    stored = read_named(path, "corrections", "the app's tab Correct")
+    if not all(isinstance(mask, str) for mask in stored.values()):
+        raise UserError(f"The corrections file {path} must hold a mapping from pictures to their masks.")
+    return {name: (Path(path).parent / mask).absolute() for name, mask in stored.items()}
 
 
 def write_corrections(path: Path, masks: Mapping[str, Path]) -> None:
     """What `read_corrections` reads."""
     relative = {name: Path(os.path.relpath(mask, path.parent)).as_posix() for name, mask in sorted(masks.items())}
-    write_whole(path, json.dumps(relative, indent=1, ensure_ascii=False))
+    write_named(path, relative)
 
 
 def read_corrected(path: Path, labels: Labels) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from math import floor
@@ -12,8 +11,8 @@ from typing import NamedTuple
 import numpy as np
 
 from workbench.data.counting import named
+from workbench.data.named_files import read_named, write_named
 from workbench.errors import UserError
-from workbench.files import write_whole
 
 STRATA = 10
 """How many bands of foreground share are spread evenly."""
@@ -156,27 +155,18 @@ def join_groups(*groupings: Mapping[str, str]) -> dict[str, str]:
 
 def write_splits(path: str | Path, splits: Splits) -> None:
     """As JSON, for `split_file`; whole or not at all."""
-    _write_json(Path(path), splits._asdict())
+    write_named(Path(path), splits._asdict())
 
 
 def write_groups(path: str | Path, groups: Mapping[str, str]) -> None:
     """Name to group as JSON, for `group_file`; whole or not at all."""
-    _write_json(Path(path), dict(groups))
-
-
-def _write_json(path: Path, value: object) -> None:
-    write_whole(path, json.dumps(value, indent=1) + "\n")
+    write_named(Path(path), dict(groups))
 
 
 def read_groups(path: str | Path, names: Collection[str]) -> dict[str, str]:
     """The groups, written before, of those names that there are; a name that it does not mention has no group."""
-    try:
-        stored = json.loads(Path(path).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"There is no group file {path}: `workbench data check --fix` writes one.") from None
-    except (OSError, ValueError) as error:
-        raise UserError(f"The group file {path} cannot be read as JSON: {error}.") from None
-    if not isinstance(stored, dict) or not all(isinstance(group, str) for group in stored.values()):
+    stored = read_named(path, "group", "`workbench data check --fix`")
+    if not all(isinstance(group, str) for group in stored.values()):
         raise UserError(f"The group file {path} must hold a mapping from names to groups.")
     groups = {name: stored[name] for name in names if name in stored}
     if stored and not groups:
@@ -189,17 +179,8 @@ def read_splits(path: str | Path, names: Collection[str]) -> Splits:
 
     Names that it does not mention are in no split.
     """
-    try:
-        stored = json.loads(Path(path).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"There is no split file {path}: write one with `workbench data split`.") from None
-    except (OSError, ValueError) as error:
-        raise UserError(f"The split file {path} cannot be read as JSON: {error}.") from None
-    if (
-        not isinstance(stored, dict)
-        or not set(stored) <= set(Splits._fields)
-        or not all(map(_is_names, stored.values()))
-    ):
+    stored = read_named(path, "split", "`workbench data split`")
+    if not set(stored) <= set(Splits._fields) or not all(map(_is_names, stored.values())):
         raise UserError(f"The split file {path} must hold a list of names for each of {', '.join(Splits._fields)}.")
     splits = Splits(**{split: tuple(members) for split, members in stored.items()})
     check_splits(splits, names, f"The split file {path}")

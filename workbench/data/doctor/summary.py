@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from workbench.data.counting import named
 from workbench.data.doctor.examination import Examination
+from workbench.data.spread import Measured, Spread, spread
 from workbench.task import IGNORE
 
 WORDS = {"uint8": "8-bit", "uint16": "16-bit", "float32": "decimal"}
@@ -46,6 +47,8 @@ class Summary:
     """Share of the pixels that take no part."""
     intensity: dict[str, float]
     """Lowest, highest, mean and deviation of the stored values, of the mean, darkest and brightest picture."""
+    spread: Spread | None = None
+    """How the pictures of each split differ, of the data set's own ones; None where no mask can be made sense of."""
 
     def lines(self) -> list[tuple[str, str]]:
         """Titles and texts to read."""
@@ -104,6 +107,7 @@ def summarise(examination: Examination) -> Summary:
             "darkest_mean": min((picture.mean for picture in pictures), default=0.0),
             "brightest_mean": max((picture.mean for picture in pictures), default=0.0),
         },
+        spread=_spread(examination),
     )
 
 
@@ -118,6 +122,18 @@ def _classes(examination: Examination) -> tuple[tuple[ClassShare, ...], float]:
         for number, name in enumerate(task.classes)
     )
     return shares, float(counts[:, IGNORE].sum() / area)
+
+
+def _spread(examination: Examination) -> Spread | None:
+    if examination.task is None or not examination.class_pixels:
+        return None
+    splits: dict[str, list[Measured]] = defaultdict(list)
+    for item, mask in examination.masks:
+        if item.name in examination.class_pixels:
+            split = examination.splits.get(item.name, "in no split") if examination.splits else "all"
+            height, width = mask.size
+            splits[split].append(Measured(mask.size, examination.class_pixels[item.name].tolist(), height * width))
+    return spread(examination.task, splits)
 
 
 def _counted(values: Iterable[str]) -> dict[str, int]:
