@@ -335,7 +335,7 @@ def test_multilabel_planes_do_not_touch_each_other(show):
 def test_255_is_kept_as_it_was(show):
     desk = drawn("multiclass")
     page = show(desk)
-    page.get_by_label("Begin from").select_option("original")
+    page.get_by_label("Begin with").select_option("original")
     settled(page)
     set_size(page, 3)
     points = stroke(page, (20, 5), (40, 5))
@@ -404,7 +404,7 @@ def test_versions_are_listed_looked_at_and_used(show):
     page.get_by_text("The original of p0 is in use.").wait_for()
     assert desk.used["p0"] == 0
     assert page.get_by_role("button", name="Use it: Original").is_disabled()
-    page.get_by_label("Begin from").select_option("label")
+    page.get_by_label("Begin with").select_option("label")
     settled(page)
     same(save(page, desk), desk.original)
     told_of(page, desk, changes=5)

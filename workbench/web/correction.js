@@ -1,20 +1,25 @@
 // Painting on the labels of pictures, from what a model predicted or what they were, and saving them as new versions.
 //
 // host.get("run") is the run whose pictures are listed, host.get("nudge") changes when the list is to be asked anew.
-// Asked are correctable, open_picture, label_version, save_label and use_label; told is changed, after the last two.
+// What is asked and told is in correction_desk.js.
 
+import { Desk } from "./correction_desk.js";
 import { Editor } from "./correction_editor.js";
 import { Pictures } from "./correction_pictures.js";
-import { runLengths } from "./correction_planes.js";
+import { IGNORED } from "./correction_planes.js";
+import { Question } from "./correction_question.js";
 import { coloursOf, Sheet } from "./correction_sheet.js";
 import { KEYS, SETTINGS, Tools } from "./correction_tools.js";
 import { BEGINNINGS, Versions } from "./correction_versions.js";
 import { make } from "./dom.js";
-import { button } from "./explorer_parts.js";
-import { levels } from "./explorer_planes.js";
 
 const HINT = "b brush · e eraser · f fill · [ ] size · 1–9 classes · n background · i ignored · + − 0 zoom · space moves";
 const TYPED = "input[type=text], input[type=search], textarea, select"; // where letters are no commands
+const ANSWERS = [
+  ["save", "Save as a new version", "save"],
+  ["drop", "Discard the strokes"],
+  ["stay", "Stay"],
+];
 const ZOOMS = { "+": 1.5, "=": 1.5, "-": 1 / 1.5, 0: 0 };
 
 export function mount(element, host) {
@@ -32,6 +37,7 @@ export function mount(element, host) {
 class Correction {
   constructor(element, host) {
     Object.assign(this, { host, run: undefined, task: null, opened: null, editor: null, asked: 0, saving: null });
+    this.desk = new Desk(host);
     this.settings = { ...SETTINGS };
     this.pictures = new Pictures((name) => this.choose(name));
     this.tools = new Tools(this.settings, {
@@ -41,7 +47,7 @@ class Correction {
     });
     this.sheet = new Sheet(this.settings, {
       press: (point, erasing) => this.press(point, erasing),
-      lead: (points) => this.lead(points),
+      lead: (points) => points.forEach((point) => this.editor?.lead(point)),
       lift: () => this.stroked("end"),
       giveUp: () => this.stroked("giveUp"),
       hovered: (point) => (this.hover.textContent = (point && this.words(point)) || HINT),
@@ -71,11 +77,13 @@ class Correction {
     this.notes = make("div", { className: "notes" });
     this.hover = make("div", { className: "hover" }, HINT);
     this.state = make("div", { className: "state", role: "status", "aria-live": "polite" });
-    this.dialog = make("dialog", { "aria-label": "Unsaved strokes" });
+    this.unsaved = make("div", { className: "unsaved", hidden: true }, "Unsaved strokes");
+    this.question = new Question("Unsaved strokes");
     const below = make("div", { className: "below" }, this.hover, this.state);
-    const middle = make("div", { className: "middle" }, this.title, this.tools.element, this.sheet.element, below, this.notes);
+    const head = make("div", { className: "head" }, this.title, this.unsaved);
+    const middle = make("div", { className: "middle" }, head, this.tools.element, this.sheet.element, below, this.notes);
     this.body = make("div", { className: "body", hidden: true }, this.pictures.element, middle, this.versions.element);
-    this.root = make("div", { className: "correction" }, this.message, this.told, this.body, this.dialog);
+    this.root = make("div", { className: "correction" }, this.message, this.told, this.body, this.question.element);
     this.root.addEventListener("keydown", (event) => this.key(event));
     element.append(this.root);
   }
@@ -85,12 +93,15 @@ class Correction {
     this.message.hidden = !text;
   }
 
-  // Ask what takes time, and tell that it does; what goes wrong is one sentence on the page, and null the answer.
+  // Ask what takes time, and tell that it does, unless there is no text for it; what goes wrong is one sentence on the
+  // page, and null the answer.
   async work(text, task) {
-    const asked = ++this.asked;
-    this.fail("");
-    this.state.textContent = text;
-    this.root.setAttribute("aria-busy", "true");
+    const asked = text ? ++this.asked : -1;
+    if (text) {
+      this.fail("");
+      this.state.textContent = text;
+      this.root.setAttribute("aria-busy", "true");
+    }
     try {
       return await task();
     } catch (error) {
@@ -109,7 +120,7 @@ class Correction {
   // Look at the pictures of the run that Python names, unless strokes would be lost.
   async follow() {
     const run = this.host.get("run") ?? null;
-    if (run === this.run || this.dialog.open) return;
+    if (run === this.run || this.question.open) return;
     if (!(await this.mayLeave())) {
       this.state.textContent = `Still ${this.opened.name} of ${this.run}; once its strokes are saved, ${run ?? "no run"} is next.`;
       return;
@@ -117,18 +128,18 @@ class Correction {
     this.run = this.host.get("run") ?? null;
     this.close();
     this.task = null;
-    await this.list();
+    await this.list("Listing the pictures.");
   }
 
   // Ask anew which pictures there are; the one that is open stays.
-  async list() {
+  async list(text = "") {
     const { run } = this;
     if (!run) {
       this.body.hidden = true;
       this.told.textContent = run === null ? "Choose a run whose pictures are to be corrected." : "";
       return;
     }
-    const answer = await this.work("Listing the pictures.", () => this.host.ask("correctable", { run }));
+    const answer = await this.work(text, () => this.desk.pictures(run));
     if (!answer || run !== this.run) return;
     this.told.replaceChildren(...answer.told.map((sentence) => make("p", {}, sentence)));
     if (!this.task) {
@@ -141,7 +152,7 @@ class Correction {
   }
 
   async choose(name) {
-    if (name === this.opened?.name || this.dialog.open || !(await this.mayLeave())) return;
+    if (name === this.opened?.name || this.question.open || !(await this.mayLeave())) return;
     await this.open(name);
   }
 
@@ -149,12 +160,7 @@ class Correction {
     const { run } = this;
     this.wanted = name;
     this.pictures.mark(name);
-    const decode = (planes) => Promise.all((planes ?? []).map(levels));
-    const found = await this.work(`Opening ${name}.`, async () => {
-      const answer = await this.host.ask("open_picture", { run, picture: name });
-      const [prediction, label, original] = await Promise.all([answer.prediction, answer.label, answer.original].map(decode));
-      return { ...answer, planes: { prediction, label, original } };
-    });
+    const found = await this.work(`Opening ${name}.`, () => this.desk.open(run, name));
     if (run !== this.run || name !== this.wanted) return; // another was asked for meanwhile
     if (!found) {
       this.pictures.mark(this.opened?.name ?? null);
@@ -190,19 +196,8 @@ class Correction {
   // --- strokes ---
 
   press(point, erasing) {
-    const tool = erasing ? "eraser" : this.settings.tool;
-    this.hand = { tool, at: point, size: this.settings.size, value: tool === "eraser" ? 0 : this.settings.value };
-    this.editor.begin(this.settings.plane);
-    if (tool === "fill") this.editor.fill(point, this.hand.value);
-    else this.editor.line(point, point, this.hand.size, this.hand.value);
-  }
-
-  lead(points) {
-    if (!this.editor?.stroke || this.hand.tool === "fill") return;
-    for (const point of points) {
-      this.editor.line(this.hand.at, point, this.hand.size, this.hand.value);
-      this.hand.at = point;
-    }
+    const { tool, size, value, plane } = this.settings;
+    this.editor.begin(plane, { tool: erasing ? "eraser" : tool, size, value }, point);
   }
 
   stroked(how) {
@@ -217,13 +212,13 @@ class Correction {
   // What the tools show of the editor.
   settle() {
     this.tools.settleHistory(this.editor);
-    this.versions.unsaved.hidden = !this.editor?.unsaved;
+    this.unsaved.hidden = !this.editor?.unsaved;
     if (this.editor) this.versions.begin.select.value = this.editor.origin;
   }
 
   changed(what) {
-    if (what === "class" && this.editor) this.sheet.redraw();
-    if (what === "look") this.sheet.dress();
+    if (what === "mask" && this.editor) this.sheet.redraw();
+    this.sheet.dress();
     this.sheet.drawRing();
   }
 
@@ -235,7 +230,7 @@ class Correction {
     const several = this.task.mode === "multilabel";
     const there = ({ id }, place) => (several ? held[place] === 1 : held[0] === id);
     const names = this.task.classes.filter(there).map(({ name }) => name);
-    if (held.includes(255)) names.push("ignored");
+    if (held.includes(IGNORED)) names.push("ignored");
     return `row ${row}, column ${column}: ${names.join(", ") || "background"}`;
   }
 
@@ -249,11 +244,8 @@ class Correction {
 
   // A version's planes, decoded; null if that went wrong or another picture is open by now.
   async fetch(version) {
-    const { opened, run } = this;
-    const planes = await this.work("Fetching the label.", async () => {
-      const answer = await this.host.ask("label_version", { run, picture: opened.name, version });
-      return Promise.all(answer.planes.map(levels));
-    });
+    const { opened } = this;
+    const planes = await this.work("Fetching the label.", () => this.desk.version(opened, version));
     return opened === this.opened ? planes : null;
   }
 
@@ -280,13 +272,10 @@ class Correction {
 
   async use(number) {
     await this.saving;
-    const { opened, run } = this;
+    const { opened } = this;
     const name = number ? `Version ${number}` : "The original";
-    const asked = { run, picture: opened.name, version: number };
-    const answer = await this.work("Changing the label in use.", () => this.host.ask("use_label", asked));
-    if (!answer) return;
-    this.host.tell("changed", {});
-    if (opened !== this.opened) return;
+    const answer = await this.work("Changing the label in use.", () => this.desk.use(opened, number));
+    if (!answer || opened !== this.opened) return;
     opened.planes.label = null; // fetched when it is begun from
     this.settleVersions(answer);
     if (this.editor.unsaved) {
@@ -304,23 +293,22 @@ class Correction {
 
   // True once it is saved.
   async saveNow() {
-    const { editor, opened, run } = this;
+    const { editor, opened } = this;
     if (!editor) return false;
     editor.end();
-    const { state } = editor;
+    const { state, origin } = editor;
     const planes = editor.planes.map((plane) => plane.slice());
-    const label = { planes: planes.map(runLengths), begun_from: editor.origin, note: this.versions.note.value.trim() };
-    const asked = { run, picture: opened.name, ...label };
-    const answer = await this.work("Saving.", () => this.host.ask("save_label", asked));
+    const note = this.versions.note.value.trim();
+    const answer = await this.work("Saving.", () => this.desk.save(opened, planes, origin, note));
     if (!answer) return false;
     editor.saved(state);
     opened.planes.label = planes;
     this.versions.note.value = "";
     this.settleVersions(answer);
     this.settle();
-    this.state.textContent = `Version ${answer.in_use} of ${opened.name} is saved and in use.`;
-    this.host.tell("changed", {});
-    if ((this.host.get("run") ?? null) !== this.run) setTimeout(() => this.follow());
+    const told = `Version ${answer.in_use} of ${opened.name} is saved and in use.`;
+    this.state.textContent = told;
+    if ((this.host.get("run") ?? null) !== this.run) setTimeout(() => this.follow().then(() => (this.state.textContent = told)));
     return true;
   }
 
@@ -328,33 +316,14 @@ class Correction {
   async mayLeave() {
     await this.saving;
     if (!this.editor?.unsaved) return true;
-    const answer = await this.question();
+    const answer = await this.question.ask(`The strokes on ${this.opened.name} are not saved.`, ANSWERS, "stay");
     return answer === "save" ? this.save() : answer === "drop";
-  }
-
-  question() {
-    const close = (answer) => () => this.dialog.close(answer);
-    this.dialog.returnValue = "stay";
-    this.dialog.replaceChildren(
-      make("p", {}, `The strokes on ${this.opened.name} are not saved.`),
-      make(
-        "div",
-        { className: "pair" },
-        button("Save as a new version", close("save"), { className: "save" }),
-        button("Discard the strokes", close("drop")),
-        button("Stay", close("stay")),
-      ),
-    );
-    this.dialog.showModal();
-    return new Promise((resolve) => {
-      this.dialog.onclose = () => resolve(this.dialog.returnValue);
-    });
   }
 
   // --- keys ---
 
   key(event) {
-    if (this.dialog.open || !this.editor || event.altKey) return;
+    if (this.question.open || !this.editor || event.altKey) return;
     const typing = event.target.matches(TYPED);
     const taken = event.ctrlKey || event.metaKey ? this.command(event, typing) : !typing && this.plainKey(event);
     if (taken) event.preventDefault();

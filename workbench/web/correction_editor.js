@@ -33,20 +33,26 @@ export class Editor {
 
   // --- strokes: begun on a plane, led from point to point, ended or given up ---
 
-  begin(plane) {
+  // A hand is {tool: "brush", "eraser" or "fill", size, value}, as it is when it presses.
+  begin(plane, hand, point) {
     this.end();
-    this.stroke = { plane, before: this.planes[plane].slice(), box: null };
+    const value = hand.tool === "eraser" ? 0 : hand.value;
+    this.stroke = { ...hand, value, plane, at: point, before: this.planes[plane].slice(), box: null };
+    if (hand.tool === "fill") this.touched(this.filled(point));
+    else this.lead(point);
   }
 
-  line(from, to, diameter, value) {
-    this.touched(paintLine(this.planes[this.stroke.plane], this.size, from, to, diameter, value));
+  lead(point) {
+    if (!this.stroke || this.stroke.tool === "fill") return;
+    const { plane, at, size, value } = this.stroke;
+    this.touched(paintLine(this.planes[plane], this.size, at, point, size, value));
+    this.stroke.at = point;
   }
 
-  fill([x, y], value) {
+  filled([x, y]) {
     const { width, height } = this.size;
-    if (x < 0 || y < 0 || x >= width || y >= height) return;
-    const plane = this.planes[this.stroke.plane];
-    this.touched(floodFill(plane, this.size, Math.floor(x), Math.floor(y), value));
+    if (x < 0 || y < 0 || x >= width || y >= height) return null;
+    return floodFill(this.planes[this.stroke.plane], this.size, Math.floor(x), Math.floor(y), this.stroke.value);
   }
 
   touched(box) {

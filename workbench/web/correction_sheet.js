@@ -122,7 +122,7 @@ export class Sheet {
   }
 
   dress() {
-    this.mask.style.opacity = this.settings.opacity;
+    this.mask.style.opacity = this.settings.outlines ? 1 : this.settings.opacity;
     this.original.hidden = !this.settings.original;
     if (!this.settings.original || !this.size || this.originalDrawn) return;
     const layers = this.originalPlanes.map((plane) => ({ plane, colours: WHITE }));

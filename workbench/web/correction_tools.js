@@ -42,7 +42,7 @@ function radios(title, changed) {
 }
 
 export class Tools {
-  // `acts`: changed(what), where what is "tool", "class" or "look"; undo(); redo().
+  // `acts`: changed(what), where what is "tool", "mask" (to be drawn anew) or "look"; undo(); redo().
   constructor(settings, acts) {
     Object.assign(this, { settings, acts, classes: [], several: false });
     this.tool = radios("Tool", (tool) => this.set({ tool }, "tool"));
@@ -51,7 +51,7 @@ export class Tools {
     this.paints = radios("Paints", (value) => this.set({ value }, "tool"));
     this.size = slider("Size", settings.size, (size) => this.set({ size }, "tool"), { min: 1, max: 100, step: 1 });
     this.opacity = slider("Opacity", settings.opacity, (opacity) => this.set({ opacity }, "look"));
-    this.outlines = switched("Outlines only", settings.outlines, (outlines) => this.set({ outlines }, "class"), "Key o");
+    this.outlines = switched("Outlines only", settings.outlines, (outlines) => this.set({ outlines }, "mask"), "Key o");
     this.original = switched("Original label, in white", settings.original, (original) => this.set({ original }, "look"), "Key t");
     this.undo = button("Undo", acts.undo, { title: "Ctrl+Z", "aria-keyshortcuts": "Control+Z" });
     this.redo = button("Redo", acts.redo, { title: "Ctrl+Shift+Z", "aria-keyshortcuts": "Control+Shift+Z" });
@@ -106,7 +106,7 @@ export class Tools {
   }
 
   choose(chosen) {
-    this.set(this.several ? { plane: chosen } : { value: chosen }, this.several ? "class" : "tool");
+    this.set(this.several ? { plane: chosen } : { value: chosen }, this.several ? "mask" : "tool");
   }
 
   resize(size) {
@@ -131,11 +131,6 @@ export class Tools {
   chooseTool(tool) {
     this.tool.choose(tool);
     this.set({ tool }, "tool");
-  }
-
-  // What the hand paints with now.
-  get value() {
-    return this.settings.tool === "eraser" ? 0 : this.settings.value;
   }
 
   // True where a key was one of the tools'.

@@ -9,16 +9,15 @@ export class Versions {
   // `acts`: begin(from), save(), look(number), use(number).
   constructor(acts) {
     this.acts = acts;
-    this.begin = choice("Begin from", acts.begin);
+    this.begin = choice("Begin with", acts.begin);
     this.note = make("input", { type: "text", maxLength: 300, placeholder: "Note (if you like)", "aria-label": "Note" });
     this.save = button("Save as a new version", acts.save, { className: "save", title: "Ctrl+S", "aria-keyshortcuts": "Control+S" });
-    this.unsaved = make("div", { className: "unsaved", hidden: true }, "Unsaved strokes");
     this.list = make("ol", { className: "versions", "aria-label": "Versions of the label" });
     this.element = make(
       "div",
       { className: "side" },
       this.begin.element,
-      make("form", { onsubmit: (event) => (event.preventDefault(), acts.save()) }, this.note, this.save, this.unsaved),
+      make("form", { onsubmit: (event) => (event.preventDefault(), acts.save()) }, this.note, this.save),
       make("h4", {}, "Versions"),
       this.list,
     );
