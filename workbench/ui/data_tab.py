@@ -72,7 +72,7 @@ def create_data_tab(settings: Settings) -> gr.Tab:
         with gr.Row():
             prepare = gr.Button("Prepare", variant="primary", min_width=150, elem_id="data-prepare")
             train = gr.Button("Open Train with this data", min_width=220, elem_id="data-train")
-        gallery = live_view("gallery", (desk.gallery, desk.picture), data=None, mark="", elem_id="data-gallery")
+        gallery = live_view("gallery", (desk.gallery, desk.spread, desk.picture), data=None, mark="", elem_id="data-gallery")
         gr.Markdown("### What training draws of them")
         with gr.Row():
             for path in AUGMENTATION:

@@ -1,6 +1,7 @@
 // What the doctor found in a data set: the gravest first, with pictures, a box to tick for each mend, and the numbers.
 
 import { make } from "./dom.js";
+import { statistics } from "./statistics.js";
 
 const CHANGED = "Files or folders of it have changed since: look for faults again, what is told here may be over.";
 
@@ -45,6 +46,7 @@ export function mount(element, host) {
       ticks.size ? mend : null,
       make("h3", {}, "The data set in numbers"),
       make("div", { className: "wide" }, make("table", {}, make("tbody", {}, ...report.summary.map(row)))),
+      report.spread ? statistics(report.spread) : null,
       report.gallery.length ? make("h3", {}, "As training will see it") : null,
       make("div", { className: "figures" }, ...report.gallery.map(figure)),
     ].filter(Boolean);

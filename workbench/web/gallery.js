@@ -1,6 +1,7 @@
 // The prepared pictures with their masks over them, page by page; a click shows one alone.
 
 import { make, number } from "./dom.js";
+import { statistics } from "./statistics.js";
 
 export function mount(element, host) {
   const split = make("select", { ariaLabel: "Split" });
@@ -23,7 +24,8 @@ export function mount(element, host) {
   const notice = make("p", { className: "notice", role: "status" });
   const grid = make("div", { className: "grid" });
   const dialog = make("dialog", {});
-  const box = make("section", { className: "gallery-view", hidden: true }, controls, notice, grid, dialog);
+  const charts = make("details", { open: true }, make("summary", {}, "The splits in charts"));
+  const box = make("section", { className: "gallery-view", hidden: true }, charts, controls, notice, grid, dialog);
   element.append(box);
 
   let page = 0;
@@ -44,6 +46,17 @@ export function mount(element, host) {
       notice.textContent = answer.total ? "" : "No picture is called so.";
     } catch (error) {
       if (ticket === wanted) notice.textContent = error.message;
+    }
+  }
+
+  async function chart() {
+    const data = host.get("data");
+    if (!data || !host.get("mark")) return;
+    try {
+      const spread = await host.ask("spread", { data });
+      if (data === host.get("data")) charts.replaceChildren(charts.firstChild, statistics(spread));
+    } catch (error) {
+      charts.replaceChildren(charts.firstChild, make("p", {}, error.message));
     }
   }
 
@@ -105,7 +118,10 @@ export function mount(element, host) {
     anew();
   });
   host.watch("mark", show);
+  host.watch("data", chart);
+  host.watch("mark", chart);
   show();
+  chart();
   return () => box.remove();
 }
 

@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from workbench.page import address_of
+from workbench.runs.datasets.legend import spread_told
 from workbench.runs.files import full_disk_told, read_json, write_json
+from workbench.task import Task
 
 if TYPE_CHECKING:
-    from workbench.data.doctor import Finding, Illustration, Mend, Report
+    from workbench.data.doctor import Finding, Illustration, Mend, Report, Summary
 
 Json = dict[str, Any]
 
@@ -74,8 +76,16 @@ def report_told(report: Report) -> Json:
         "refusal": training,
         "findings": [_finding_told(finding) for finding in report.findings],
         "summary": report.summary.lines(),
+        "spread": _spread_told(report.summary),
         "gallery": [_illustration_told(each) for each in report.gallery],
     }
+
+
+def _spread_told(summary: Summary) -> Json | None:
+    if summary.spread is None:
+        return None
+    task = Task.model_validate({"mode": summary.mode, "classes": tuple(share.name for share in summary.classes)})
+    return spread_told(task, summary.spread)
 
 
 def _finding_told(finding: Finding) -> Json:

@@ -16,6 +16,7 @@ from workbench.errors import UserError, choices
 from workbench.runs.datasets.checks import contents_of, keep_check, kept_check, kept_mends
 from workbench.runs.datasets.deleting import delete_sent, deletion_told
 from workbench.runs.datasets.known import Datasets
+from workbench.runs.datasets.legend import legend, spread_told
 from workbench.runs.exploring.questions import number_of, text_of
 from workbench.runs.jobs import Jobs, Progress
 
@@ -40,7 +41,10 @@ class Desk:
     def __init__(self, datasets: Datasets) -> None:
         self.datasets = datasets
         self.jobs = Jobs()
-        self.answers = (self.state, self.about, self.stop, self.findings, self.gallery, self.picture, self.augmented)
+        self.answers = (
+            *(self.state, self.about, self.stop, self.findings),
+            *(self.gallery, self.spread, self.picture, self.augmented),
+        )
 
     # --- what views ask: `data` is the name of a data set ---
 
@@ -98,7 +102,7 @@ class Desk:
             "pages": pages,
             "splits": {name: len(its) for name, its in prepared.splits.items()},
             "orders": list(ORDERS),
-            "classes": _legend(prepared),
+            "classes": legend(prepared.task),
             "pictures": [
                 {
                     "name": prepared.entries[number].name,
@@ -109,6 +113,18 @@ class Desk:
                 for number in numbers[page * PAGE : (page + 1) * PAGE]
             ],
         }
+
+    def spread(self, question: Json) -> Json:
+        """How the prepared pictures of each split differ."""
+        from workbench.data.spread import Measured, spread
+
+        prepared = self.prepared(text_of(question, "data"))
+        measured = [
+            Measured(entry.original, entry.class_pixels, entry.image_shape[0] * entry.image_shape[1])
+            for entry in prepared.entries
+        ]
+        splits = {split: [measured[number] for number in its] for split, its in prepared.splits.items()}
+        return spread_told(prepared.task, spread(prepared.task, splits))
 
     def picture(self, question: Json) -> Json:
         """One picture by its `name`, as large as it was prepared."""
@@ -251,16 +267,6 @@ def _join_groups(data: DataConfig, before: dict[str, str]) -> None:
 
     assert data.group_file
     write_groups(data.group_file, join_groups(before, _stored_groups(data)))
-
-
-def _legend(prepared: Prepared) -> list[Json]:
-    from workbench.overlays import palette
-
-    colours = palette(prepared.task)
-    return [
-        {"name": name, "colour": "#{:02x}{:02x}{:02x}".format(*colours[number].tolist())}
-        for number, name in prepared.task.foreground.items()
-    ]
 
 
 def _split_of(prepared: Prepared) -> dict[int, str]:
