@@ -6,6 +6,7 @@ import re
 import shutil
 
 import pytest
+from walking import choose
 
 from workbench.inference.intervals import Interval
 from workbench.runs.demo import add_demo_run
@@ -33,12 +34,6 @@ def runs(tmp_path_factory):
 @pytest.fixture(scope="module")
 def url(show_app, runs):
     return f"{show_app(runs)}?tab=compare"
-
-
-def choose(page, field, name):
-    page.locator(f"#{field} input").click()
-    page.get_by_role("option", name=name, exact=True).click()
-    page.wait_for_function("!document.querySelector('[role=option]')")  # it takes a moment to close
 
 
 def test_two_runs_together(url, open_page, tmp_path):

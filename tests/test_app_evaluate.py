@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
+from walking import choose, downloaded
 
 from workbench.runs.demo import add_demo_run
 from workbench.runs.evaluated import is_evaluated
@@ -65,22 +65,19 @@ def test_scores_errors_and_report_of_the_demo_are_there_at_once(page):
     assert page.evaluate("document.documentElement.scrollWidth") <= 500
 
     page.wait_for_function("!document.querySelector('#evaluate-report').disabled")
-    with page.expect_download() as found:
-        page.locator("#evaluate-report").click()
-    assert found.value.suggested_filename == "demo-test.html"
-    assert "<h1>demo on test</h1>" in Path(found.value.path()).read_text()
+    report = downloaded(page, "#evaluate-report")
+    assert report.suggested_filename == "demo-test.html"
+    assert "<h1>demo on test</h1>" in report.path().read_text()
 
 
 def test_an_evaluation_from_the_page_goes_on_when_it_is_closed(page, runs):
     (run,) = list_runs(runs)
-    page.locator("#evaluate-split input").click()
-    page.get_by_role("option", name="valid", exact=True).click()
+    choose(page, "evaluate-split", "valid")
     page.get_by_text("not evaluated on this split yet").wait_for()
     page.locator("#evaluate-start").click()
     page.locator("#evaluation .working .state").wait_for()
     page.reload()
     page.locator("#evaluation [data-score=dice]").wait_for()
-    page.locator("#evaluate-split input").click()
-    page.get_by_role("option", name="valid", exact=True).click()
+    choose(page, "evaluate-split", "valid")
     page.get_by_text("pictures of the split valid").wait_for()
     assert is_evaluated(run, "valid")

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from exploring import trained_run
 from PIL import Image
+from walking import downloaded
 
 from workbench.inference.exported import ExportedBackend
 from workbench.inference.formats import FORMATS
@@ -38,9 +39,7 @@ def page(url, open_page):
 def taken(page, kind):
     """The file that is offered when the work is done."""
     page.locator(f"#{kind}-work [data-state=finished]").wait_for()
-    with page.expect_download() as download:
-        page.locator(f"#{kind}-download").click()
-    return download.value
+    return downloaded(page, f"#{kind}-download")
 
 
 def picture(seed):

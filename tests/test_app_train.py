@@ -11,11 +11,10 @@ import socket
 import pytest
 from app_process import AppProcess
 from small_run import small_config
+from walking import POINTS, choose, wait_for_command, wait_for_state, write
 
 from workbench.runs.demo import add_demo_run
 from workbench.runs.run import Run, list_runs
-
-POINTS = "(document.querySelector('#run-curves .js-plotly-plot')?.data?.[0]?.x.length ?? 0)"
 
 
 @pytest.fixture
@@ -29,27 +28,6 @@ def runs(tmp_path):
 def app(show_app, runs, tmp_path):
     (tmp_path / "data" / "nuclei").mkdir(parents=True)
     return show_app(runs, [tmp_path / "data"])
-
-
-def choose(page, field, choice):
-    page.locator(f"#{field} input").click()
-    page.get_by_role("option", name=choice, exact=True).click()
-
-
-def write(page, field, text):
-    """By keys, since gradio takes no notice of a text that is there at once."""
-    box = page.locator(f"#{field} textarea, #{field} input").first
-    box.click()
-    page.keyboard.press("ControlOrMeta+a")
-    page.keyboard.type(text)
-
-
-def wait_for_state(page, state):
-    page.locator(f"#run-progress .state[data-state='{state}']").wait_for()
-
-
-def wait_for_command(page, pattern):
-    page.locator("#command .cm-content").filter(has_text=re.compile(pattern)).wait_for()
 
 
 # --- looking at a run ---

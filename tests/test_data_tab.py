@@ -11,6 +11,7 @@ from dataclasses import replace
 import pytest
 from sent_data import COUNT, bad_zips, faulty_folder, zip_of_folder
 from trees import drawn, save
+from walking import choose, send_zip, wait_for_work, write
 
 from workbench.config import DataConfig, RunConfig
 from workbench.data.store import Entry, read_index, write_index
@@ -37,30 +38,6 @@ def open_data(open_page, address, **options):
     return page
 
 
-def send(page, path):
-    if not page.locator("#data-zip").is_visible():
-        page.get_by_role("button", name="Send pictures and masks").click()
-    page.locator("#data-zip input[type=file]").set_input_files(path)
-
-
-def choose(page, field, choice):
-    page.locator(f"#{field} input").click()
-    page.get_by_role("option", name=choice, exact=True).click()
-
-
-def write(page, field, text):
-    """By keys, and out of the field again."""
-    box = page.locator(f"#{field} textarea, #{field} input").first
-    box.click()
-    page.keyboard.press("ControlOrMeta+a")
-    page.keyboard.type(text)
-    page.keyboard.press("Tab")
-
-
-def wait_for_work(page, title, state="finished"):
-    page.locator(f"#data-work .work:has([data-state='{state}'])").filter(has_text=title).wait_for()
-
-
 def drawn_with(page, preset, strength, seed=0):
     """The addresses of the pictures in the first row, once they are of these knobs."""
     shown = json.dumps([preset, strength, seed], separators=(",", ":"))
@@ -71,7 +48,7 @@ def drawn_with(page, preset, strength, seed=0):
 
 def test_from_a_zip_to_train(app, open_page, tmp_path):
     page = open_data(open_page, app)
-    send(page, zip_of_folder(faulty_folder(tmp_path / "cells"), tmp_path / "cells.zip"))
+    send_zip(page, zip_of_folder(faulty_folder(tmp_path / "cells"), tmp_path / "cells.zip"))
     page.get_by_text(f"Found folder: {COUNT} pictures with masks", exact=False).wait_for()
     assert page.locator("#data-set input").input_value() == "uploads/cells"
 
@@ -82,6 +59,7 @@ def test_from_a_zip_to_train(app, open_page, tmp_path):
     assert coloured.locator("img").count() == 6, "two pictures, each with its mask before and after"
     assert coloured.get_by_role("checkbox").is_checked()
     assert findings.get_by_role("row").filter(has_text="Values").is_visible()
+    assert findings.get_by_role("group", name="all in charts").locator("svg rect").count() > 20
     findings.get_by_role("button", name="Apply the ticked mends").click()
     coloured.wait_for(state="detached")
     page.get_by_role("button", name="How files lie").click()
@@ -93,6 +71,8 @@ def test_from_a_zip_to_train(app, open_page, tmp_path):
     gallery = page.locator("#data-gallery")
     gallery.locator("figure").nth(COUNT - 2).wait_for()
     assert gallery.locator("figure").count() == COUNT - 1
+    for split in ("train", "valid", "test"):
+        assert gallery.get_by_role("group", name=f"{split} in charts").locator("svg").count() == 3
     told = page.locator("#data-prepared")
     told.get_by_text("cell_07").wait_for()
     write(page, "data-knob-data-folds", "3")
@@ -152,7 +132,7 @@ def test_train_takes_what_was_decided_and_prepared(tmp_path):
 def test_every_bad_zip_is_a_sentence_and_the_page_goes_on(app, open_page, tmp_path):
     page = open_data(open_page, app)
     for path, told in bad_zips(tmp_path).items():
-        send(page, path)
+        send_zip(page, path)
         page.get_by_text(told).first.wait_for()
     assert page.locator("#data-set input").input_value() == ""
     page.locator("#data-prepare").click()
@@ -183,7 +163,7 @@ def test_what_was_sent_is_deleted_once_that_is_confirmed(show_app, open_page, tm
     cells, runs = faulty_folder(tmp_path / "data" / "cells"), tmp_path / "runs"
     app = show_app(runs, [tmp_path / "data"])
     page = open_data(open_page, app)
-    send(page, zip_of_folder(cells, tmp_path / "cells.zip"))
+    send_zip(page, zip_of_folder(cells, tmp_path / "cells.zip"))
     page.locator("#data-findings .checked").wait_for()
     sent = Datasets(runs).folders()["uploads/cells"]
     run = Run.create(RunConfig(data={"path": str(sent)}), runs, "trained")

@@ -15,6 +15,7 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from pictures import by_pillow, by_tifffile, colours
 from PIL import Image
+from walking import settled
 
 from workbench.inference.predictor import Predictor
 from workbench.overlays import palette
@@ -52,14 +53,6 @@ def url(runs):
 @pytest.fixture
 def page(url, open_page):
     return settled(open_page(url, viewport={"width": 1400, "height": 1000}))
-
-
-def settled(page):
-    """When there is nothing left to wait for."""
-    page.wait_for_function(
-        "document.querySelector('.explorer figcaption')?.textContent && !document.querySelector('[aria-busy=true]')"
-    )
-    return page
 
 
 def frame(page):
