@@ -137,10 +137,11 @@ def show(open_page):
             desk.changes += 1
 
         with gr.Blocks(analytics_enabled=False) as app:
-            other = gr.Textbox(label="run")
+            other, nudge = gr.Textbox(label="run"), gr.Textbox(label="nudge")
             view = live_view("correction", desk.answers, ("changed",), run=run, nudge=0, elem_id="correction")
             view.changed(count)
             other.submit(lambda run: gr.update(run=run), other, view)
+            nudge.submit(lambda nudge: gr.update(nudge=nudge), nudge, view)
         _, url, _ = app.launch(prevent_thread_lock=True, quiet=True, run_history=False)
         apps.append(app)
         page = open_page(url, **{"viewport": {"width": 1400, "height": 1000}, **options})
@@ -357,6 +358,8 @@ def test_unsaved_strokes_are_asked_about(show):
     stroke(page, (50, 5), (60, 10))
     assert page.get_by_text("Unsaved strokes", exact=True).is_visible()
     other.click()
+    asked = page.get_by_role("dialog").bounding_box()
+    assert abs(asked["y"] + asked["height"] / 2 - 500) < 5, "in the middle of the window"
     page.get_by_role("button", name="Stay").click()
     assert title.inner_text().startswith("p0")
     other.click()
@@ -463,6 +466,73 @@ def test_another_run_waits_for_unsaved_strokes(show):
     page.get_by_text("Still p0 of one").wait_for()
     save(page, desk)
     page.get_by_text("Pictures of two.").wait_for()
+
+
+def test_what_another_page_saved_is_caught_up_with(show):
+    desk = drawn("binary")
+    page = show(desk)
+    label = {"run": "one", "begun_from": "label", "note": "elsewhere", "planes": [[1, 48 * 64]]}
+    versions = page.locator(".versions li")
+
+    def elsewhere(name):
+        desk.save_label({"picture": name, **label})
+        page.get_by_label("nudge", exact=True).fill(f"{name} {len(desk.kept[name])}")
+        page.keyboard.press("Enter")
+
+    elsewhere("p1")
+    page.get_by_role("option", name="p1").get_by_text("✎ 1").wait_for()
+    assert versions.count() == 1
+    elsewhere("p0")
+    page.get_by_text("elsewhere").wait_for()
+    page.get_by_label("Eraser", exact=True).check()
+    set_size(page, 5)
+    points = stroke(page, (50, 5), (60, 10))
+    elsewhere("p0")
+    page.get_by_role("option", name="p0").get_by_text("✎ 2").wait_for()
+    assert page.get_by_text("Unsaved strokes", exact=True).is_visible(), "strokes are not lost for it"
+    same(save(page, desk), [painted(np.ones((48, 64), np.uint8), points, 5, 0)])
+    assert versions.count() == 4
+
+
+def layer(page, name: str) -> np.ndarray:
+    """A layer as it is drawn: [h, w, RGBA]."""
+    settled(page)
+    found = page.evaluate(
+        """(name) => {
+          const canvas = document.querySelector("." + name);
+          return Array.from(canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data);
+        }""",
+        name,
+    )
+    return np.array(found, np.uint8).reshape(48, 64, 4)
+
+
+def edges(plane: np.ndarray) -> np.ndarray:
+    """Pixels beside one of another level."""
+    cross = ndimage.generate_binary_structure(2, 1)
+    different = [ndimage.maximum_filter(plane, footprint=cross), ndimage.minimum_filter(plane, footprint=cross)]
+    return np.any([other != plane for other in different], axis=0)
+
+
+def test_the_label_is_drawn_as_areas_or_outlines_with_the_original_in_white(show):
+    desk = drawn("multiclass")
+    page = show(desk)
+    set_size(page, 5)
+    label = painted(desk.prediction[0], stroke(page, (5, 12), (60, 40)), 5, 1)
+    mask = layer(page, "mask")
+    np.testing.assert_array_equal(mask[..., 3] > 0, label > 0)
+    for level in (1, 2):
+        colour = COLOURS[level - 1]
+        assert np.unique(mask[label == level], axis=0).tolist() == [[*bytes.fromhex(colour[1:]), 255]]
+    page.get_by_label("Outlines only").check()
+    label = painted(label, stroke(page, (5, 40), (60, 12)), 5, 1)
+    np.testing.assert_array_equal(layer(page, "mask")[..., 3] > 0, (label > 0) & edges(label))
+    assert not page.locator(".original").is_visible()
+    page.get_by_label("Original label, in white").check()
+    original = desk.original[0]
+    white = (original > 0) & (original < 255) & edges(original)
+    np.testing.assert_array_equal(layer(page, "original")[..., 3] > 0, white)
+    assert page.locator(".original").is_visible()
 
 
 def test_no_run_asks_for_one(show):

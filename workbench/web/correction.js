@@ -24,7 +24,7 @@ const ZOOMS = { "+": 1.5, "=": 1.5, "-": 1 / 1.5, 0: 0 };
 
 export function mount(element, host) {
   const correction = new Correction(element, host);
-  const seen = new IntersectionObserver(([entry]) => entry.isIntersecting && correction.follow());
+  const seen = new IntersectionObserver(([entry]) => correction.see(entry.isIntersecting));
   seen.observe(element);
   host.watch("run", () => correction.follow());
   host.watch("nudge", () => correction.list());
@@ -37,6 +37,7 @@ export function mount(element, host) {
 class Correction {
   constructor(element, host) {
     Object.assign(this, { host, run: undefined, task: null, opened: null, editor: null, asked: 0, saving: null });
+    Object.assign(this, { visible: false, outdated: false });
     this.desk = new Desk(host);
     this.settings = { ...SETTINGS };
     this.pictures = new Pictures((name) => this.choose(name));
@@ -117,12 +118,24 @@ class Correction {
 
   // --- which pictures ---
 
+  // Nothing is asked until the page shows the view.
+  async see(visible) {
+    this.visible = visible;
+    if (!visible) return;
+    await this.follow();
+    if (this.outdated) await this.list();
+  }
+
+  get elsewhere() {
+    return (this.host.get("run") ?? null) !== this.run;
+  }
+
   // Look at the pictures of the run that Python names, unless strokes would be lost.
   async follow() {
-    const run = this.host.get("run") ?? null;
-    if (run === this.run || this.question.open) return;
+    if (!this.visible || !this.elsewhere || this.question.open) return;
     if (!(await this.mayLeave())) {
-      this.state.textContent = `Still ${this.opened.name} of ${this.run}; once its strokes are saved, ${run ?? "no run"} is next.`;
+      const next = this.host.get("run") ?? "no run";
+      this.state.textContent = `Still ${this.opened.name} of ${this.run}; once its strokes are saved, ${next} is next.`;
       return;
     }
     this.run = this.host.get("run") ?? null;
@@ -134,6 +147,8 @@ class Correction {
   // Ask anew which pictures there are; the one that is open stays.
   async list(text = "") {
     const { run } = this;
+    this.outdated = !this.visible;
+    if (this.outdated) return;
     if (!run) {
       this.body.hidden = true;
       this.told.textContent = run === null ? "Choose a run whose pictures are to be corrected." : "";
@@ -149,11 +164,19 @@ class Correction {
     this.body.hidden = !answer.pictures.length;
     this.pictures.fill(answer.pictures);
     if (!this.opened && answer.pictures.length) await this.open(answer.pictures[0].name);
+    else if (this.opened) await this.catchUp(answer.pictures.find(({ name }) => name === this.opened.name));
+  }
+
+  // Another page may have saved versions of the picture that is open.
+  async catchUp(listed) {
+    const { versions, in_use: inUse, name } = this.opened;
+    const same = !listed || (listed.versions === versions.length && listed.in_use === inUse);
+    if (!same && !this.saving && !this.editor.unsaved) await this.open(name);
   }
 
   async choose(name) {
     if (name === this.opened?.name || this.question.open || !(await this.mayLeave())) return;
-    await this.open(name);
+    await (this.elsewhere ? this.follow() : this.open(name));
   }
 
   async open(name) {
@@ -308,7 +331,7 @@ class Correction {
     this.settle();
     const told = `Version ${answer.in_use} of ${opened.name} is saved and in use.`;
     this.state.textContent = told;
-    if ((this.host.get("run") ?? null) !== this.run) setTimeout(() => this.follow().then(() => (this.state.textContent = told)));
+    if (this.elsewhere) setTimeout(() => this.follow().then(() => (this.state.textContent = told)));
     return true;
   }
 
