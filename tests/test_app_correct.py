@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import tifffile
+from walking import stroke
 
 from workbench.runs.correcting.versions import versions_of
 from workbench.runs.demo import add_demo_run
@@ -23,16 +24,6 @@ def page(show_app, runs, open_page):
     page.locator("#correction .frame").wait_for()
     page.locator("#correction").get_by_text("Original").first.wait_for()
     return page
-
-
-def stroke(page):
-    """From the left to the right through the middle."""
-    frame = page.locator("#correction .frame").bounding_box()
-    middle = frame["y"] + frame["height"] / 2
-    page.mouse.move(frame["x"] + frame["width"] * 0.3, middle)
-    page.mouse.down()
-    page.mouse.move(frame["x"] + frame["width"] * 0.7, middle, steps=5)
-    page.mouse.up()
 
 
 def save(page, number):
