@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
+import threading
 import time
 
 import pytest
@@ -15,10 +18,12 @@ from test_evaluate import make_run
 from workbench.errors import UserError
 from workbench.inference.evaluation_folder import load_evaluation
 from workbench.models import load_model, save_model
+from workbench.runs import queue
 from workbench.runs.evaluated import evaluated_splits, evaluation_folder, is_evaluated, is_outdated
 from workbench.runs.evaluating import Asked, evaluation_status, main, start_evaluation, stop_evaluation
-from workbench.runs.evaluation import evaluate_run
+from workbench.runs.evaluation import evaluate_run, open_gallery
 from workbench.runs.evaluations import Evaluations
+from workbench.runs.naming import PREPARED
 from workbench.runs.run import Run
 from workbench.runs.status import Status, write_status
 
@@ -57,6 +62,32 @@ def test_a_stop_leaves_what_was_evaluated_before(run):
     assert in_this_process(run, Asked(threshold=0.3)) == 0
     assert evaluation_status(run, "test").state == "stopped"
     assert (evaluation_folder(run, "test") / "counted.npz").read_bytes() == before
+
+
+def test_it_waits_for_its_device_behind_others(run, monkeypatch):
+    monkeypatch.setattr(queue, "POLL", 0.02)
+    ends = []
+
+    def begin():
+        thread = threading.Thread(target=lambda: ends.append(in_this_process(run, Asked(device="cpu"))))
+        thread.start()
+        wait_until(lambda: "behind" in evaluation_status(run, "test").detail)
+        return thread
+
+    evaluation_folder(run, "test").mkdir(parents=True)
+    write_status(evaluation_folder(run, "test") / "status.json", Status("queued", time.time(), "here"))
+    with queue.turn(["cpu"], "a training", lambda device, ahead: None):
+        waiting = begin()
+        status = evaluation_status(run, "test")
+        assert (status.state, status.detail) == ("queued", "Waiting for cpu behind a training: number 1 in the queue.")
+        stop_evaluation(run, "test")
+        waiting.join()
+        assert evaluation_status(run, "test").state == "stopped"
+        (evaluation_folder(run, "test") / "stop").unlink()
+        waiting = begin()
+    waiting.join()
+    assert evaluation_status(run, "test").state == "finished"
+    assert ends == [0, 0]
 
 
 def test_a_stop_is_asked_for_only_while_one_is_at_work(run):
@@ -159,6 +190,33 @@ def evaluated_folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("evaluated")
     evaluate_run(make_run(folder))
     return folder
+
+
+def test_a_gallery_tells_what_it_waits_for(tmp_path, monkeypatch):
+    run = make_run(tmp_path)
+    evaluate_run(run)
+    shutil.rmtree(tmp_path / PREPARED)
+    viewer, told = Evaluations(tmp_path), []
+    chosen = {"run": run.name, "split": "test", "checkpoint": "best"}
+    picture = viewer.evaluated_pictures({**chosen, "order": "dice", "start": 0})["rows"][0]["picture"]
+
+    def watched(*given):
+        told.append(viewer.gallery_progress(chosen)["told"])
+
+        def prepared(done, total):
+            given[-1](done, total)
+            told.append(viewer.gallery_progress(chosen)["told"])
+
+        return open_gallery(*given[:-1], prepared)
+
+    monkeypatch.setattr("workbench.runs.evaluation.open_gallery", watched)
+    viewer.error_picture({**chosen, "picture": picture})
+    assert told[0] == "Looking at the pictures."
+    assert any(re.fullmatch(r"Preparing the pictures: \d+ of \d+\.", sentence) for sentence in told)
+    assert told[-1].startswith("Loading the model")
+    assert viewer.gallery_progress(chosen)["told"] == ""
+    viewer.error_picture({**chosen, "picture": picture})
+    assert viewer.gallery_progress(chosen)["told"] == ""
 
 
 def test_the_last_state_is_evaluated_beside_the_best_model(tmp_path):

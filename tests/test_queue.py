@@ -68,6 +68,12 @@ def test_a_free_device_is_taken_at_once_and_given_back():
     assert tickets() == []
 
 
+def test_a_device_has_one_name_whatever_is_visible(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3, MIG-a")
+    assert [queue.name_in_queue("cuda", index) for index in (None, 0, 1)] == ["cuda:3", "cuda:3", "cuda:MIG-a"]
+    assert (queue.name_in_queue("cpu"), queue.name_in_queue("mps")) == ("cpu", "mps:0")
+
+
 def test_who_waits_is_told_who_is_ahead(another):
     assert another("cpu", "first")[1] == "holds"
     assert another("cpu", "second")[1] == "waits"

@@ -20,7 +20,7 @@ from workbench.runs.checkpoints import Checkpoint, load_checkpoint
 from workbench.runs.company import Company
 from workbench.runs.environment import note_environment
 from workbench.runs.preparing import prepare_for
-from workbench.runs.queue import turn
+from workbench.runs.queue import name_in_queue, turn, waiting_told
 from workbench.runs.recorder import Recorder
 from workbench.runs.reporter import Reporter
 from workbench.runs.run import Run
@@ -62,8 +62,7 @@ def conduct(run: Run, reporter: Reporter, members: Company | None = None) -> End
 
     def waiting(device: str, ahead: list[str]) -> None:
         reporter.check_stop()
-        place = f" behind {', '.join(ahead)}: number {len(ahead)} in the queue" if ahead else ""
-        reporter.tell("queued", device=told, detail=f"Waiting for {device}{place}.")
+        reporter.tell("queued", device=told, detail=waiting_told(device, ahead))
 
     with turn(devices, run.name, waiting):
         reporter.check_stop()
@@ -103,7 +102,7 @@ def create_trainer(
 
 def devices_of(hardware: HardwareConfig) -> list[str]:
     """The names of the devices that a run occupies here, the same whichever of them CUDA_VISIBLE_DEVICES shows."""
-    return [_name_in_queue(device) for device in _devices_of(hardware)]
+    return [name_in_queue(device.type, device.index) for device in _devices_of(hardware)]
 
 
 def _devices_of(hardware: HardwareConfig) -> list[torch.device]:
@@ -115,12 +114,6 @@ def _devices_of(hardware: HardwareConfig) -> list[torch.device]:
     if together == 1 and ":" in hardware.devices:
         return [torch.device(hardware.devices)]
     return [torch.device(accelerator.type, number) for number in range(together)]
-
-
-def _name_in_queue(device: torch.device) -> str:
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if device.type == "cuda" else []
-    shown = dict(enumerate(filter(None, map(str.strip, visible))))
-    return "cpu" if device.type == "cpu" else f"{device.type}:{shown.get(device.index, device.index)}"
 
 
 def _makers_names(devices: list[torch.device]) -> list[str]:

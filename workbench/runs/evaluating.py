@@ -1,7 +1,8 @@
 """An evaluation in a process of its own, `python -m workbench.runs.evaluating RUN ASKED`, which outlives any page.
 
-How far it is stands in a file beside what it will write. Nothing of an earlier evaluation is touched before the new one
-is whole, so it may be stopped or killed at any time and begun again.
+It waits for its device in the queue of the trainings. How far it is stands in a file beside what it will write. Nothing
+of an earlier evaluation is touched before the new one is whole, so it may be stopped or killed at any time and begun
+again.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from workbench.runs.evaluated import BEST, evaluation_folder
 from workbench.runs.files import disk_is_full, full_disk_told
 from workbench.runs.launch import start_in_background
 from workbench.runs.processes import this_process
+from workbench.runs.queue import name_in_queue, turn, waiting_told
 from workbench.runs.run import Run
 from workbench.runs.status import Status, read_status, seen_now, write_status
 
@@ -90,11 +92,16 @@ def main(folder: str, words: str) -> int:
 
 
 def _evaluate(run: Run, asked: Asked, reporter: _Reporter) -> int:
-    reporter.tell(state="preparing", detail="Loading the model.")
+    reporter.tell(state="queued", detail="Starting.")
     try:
-        from workbench.runs.evaluation import evaluate_run  # seconds of importing
+        # Seconds of importing.
+        from workbench.inference.backend import find_device
+        from workbench.runs.evaluation import evaluate_run
 
-        evaluate_run(run, **asked._asdict(), progress=reporter.evaluated, preparing=reporter.prepared)
+        device = find_device(asked.device)
+        with turn([name_in_queue(device.type, device.index)], _in_queue(run, asked), reporter.waiting):
+            reporter.tell(state="preparing", detail="Loading the model.")
+            evaluate_run(run, **asked._asdict(), progress=reporter.evaluated, preparing=reporter.prepared)
     except StopRequestedError:
         reporter.tell(state="stopped", detail="Stopped; what was evaluated before is as it was.")
     except UserError as error:
@@ -111,6 +118,11 @@ def _evaluate(run: Run, asked: Asked, reporter: _Reporter) -> int:
     return 0
 
 
+def _in_queue(run: Run, asked: Asked) -> str:
+    """What those read who wait behind it."""
+    return f"the evaluation of {run.name} on {asked.split}"
+
+
 def _fail(reporter: _Reporter, sentence: str) -> int:
     print(f"error: {sentence}", file=sys.stderr)
     reporter.tell(state="failed", error=sentence, detail="")
@@ -124,6 +136,9 @@ class _Reporter:
         self.folder = folder
         process = this_process()
         self._status = Status("preparing", time.time(), process.host, time.time(), process.pid, process.started)
+
+    def waiting(self, device: str, ahead: list[str]) -> None:
+        self._progress(False, state="queued", detail=waiting_told(device, ahead))
 
     def prepared(self, done: int, total: int) -> None:
         self._progress(done == total, state="preparing", detail="Preparing pictures.", step=done, total=total)

@@ -41,9 +41,11 @@ class Evaluations:
         self._evaluations: Kept[Evaluation] = Kept(4)
         self._galleries: Kept[Gallery] = Kept(2)
         self._reading, self._turn = threading.Lock(), threading.Lock()
+        self._opening = ""
+        """What is done before the first picture can be drawn, in a sentence."""
         self.answers = (
-            *(self.evaluation_progress, self.evaluation),
-            *(self.scores_at_threshold, self.evaluated_pictures, self.error_picture),
+            *(self.evaluation_progress, self.evaluation, self.scores_at_threshold),
+            *(self.evaluated_pictures, self.error_picture, self.gallery_progress),
         )
 
     def evaluation_progress(self, question: Json) -> Json:
@@ -106,6 +108,10 @@ class Evaluations:
             "dice": dice_at_threshold(evaluation, name, threshold),
         }
 
+    def gallery_progress(self, question: Json) -> Json:
+        """In a sentence, while pictures are prepared or a model is loaded before pictures can be drawn."""
+        return {"told": self._opening}
+
     # --- what is no question of a view, but an order ---
 
     def begin(self, order: Json) -> None:
@@ -155,11 +161,19 @@ class Evaluations:
         from workbench.runs.evaluation import open_gallery
 
         key = (run.folder, split, checkpoint, data, run.best_model.stat().st_mtime_ns, run.last_step)
-        return self._galleries.get(key, lambda: open_gallery(run, split, checkpoint, data, "auto", _quietly)[0])
 
+        def prepared(done: int, total: int) -> None:
+            loading = "Loading the model that draws the errors."
+            self._opening = loading if done == total else f"Preparing the pictures: {done:,} of {total:,}."
 
-def _quietly(done: int, total: int) -> None:
-    """Preparing tells nobody."""
+        def opened() -> Gallery:
+            self._opening = "Looking at the pictures."
+            try:
+                return open_gallery(run, split, checkpoint, data, "auto", prepared)[0]
+            finally:
+                self._opening = ""
+
+        return self._galleries.get(key, opened)
 
 
 def _share(question: Json, name: str, otherwise: float) -> float:

@@ -29,6 +29,21 @@ def queue_folder() -> Path:
     return Path(os.environ.get("WORKBENCH_QUEUE") or default)
 
 
+def name_in_queue(kind: str, index: int | None = None) -> str:
+    """A device by the name that all processes know it by, whichever of them CUDA_VISIBLE_DEVICES shows."""
+    if kind == "cpu":
+        return kind
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if kind == "cuda" else []
+    shown = dict(enumerate(filter(None, map(str.strip, visible))))
+    return f"{kind}:{shown.get(index or 0, index or 0)}"
+
+
+def waiting_told(device: str, ahead: Sequence[str]) -> str:
+    """A sentence for who waits."""
+    place = f" behind {', '.join(ahead)}: number {len(ahead)} in the queue" if ahead else ""
+    return f"Waiting for {device}{place}."
+
+
 @contextmanager
 def turn(devices: Sequence[str], name: str, waiting: WaitingFor) -> Iterator[None]:
     """Hold the devices, after those who came before; always taken in the same order, so that nobody waits in a ring."""

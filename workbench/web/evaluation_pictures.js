@@ -4,6 +4,7 @@ import { make } from "./dom.js";
 
 const TITLES = { hd95: "95 % Hausdorff distance", boundary_f: "boundary F-score", picture: "name" };
 const HIGH_IS_BAD = new Set(["hd95"]);
+const PATIENCE = 700; // milliseconds between two questions how far it is
 const OUTLINES = "lines: the truth in white, the prediction in black";
 
 /** `ask(name, question)` asks Python, with what is chosen on the page. */
@@ -19,6 +20,7 @@ export function createPictures(ask) {
   const back = make("button", { type: "button" }, "Previous");
   const on = make("button", { type: "button" }, "Next");
   const notice = make("p", { className: "notice", role: "status" });
+  const opening = make("p", { className: "notice opening", role: "status" });
   const cards = make("div", { className: "cards" });
   const legend = make("p", { className: "legend" });
   const element = make(
@@ -36,6 +38,7 @@ export function createPictures(ask) {
     ),
     legend,
     notice,
+    opening,
     cards,
     make("div", { className: "controls" }, back, on, count),
   );
@@ -106,6 +109,7 @@ export function createPictures(ask) {
   async function drawSeen() {
     if (drawing) return;
     drawing = true;
+    const watch = setInterval(tellOpening, PATIENCE);
     try {
       for (;;) {
         const next = [...cards.children].find((each) => each.dataset.seen && each.dataset.drawn !== stateOf());
@@ -114,8 +118,16 @@ export function createPictures(ask) {
         await draw(next, state);
       }
     } finally {
+      clearInterval(watch);
       drawing = false;
+      opening.textContent = "";
     }
+  }
+
+  /** Before the first picture can be drawn all may have to be prepared. */
+  async function tellOpening() {
+    const { told } = await ask("gallery_progress").catch(() => ({ told: "" }));
+    if (drawing) opening.textContent = told;
   }
 
   async function draw(found, state) {
