@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -37,6 +38,7 @@ class Desk:
         self.used = dict.fromkeys(self.names, 0)
         self.refusal = ""
         self.changes = 0
+        self.slowness = 0.0
 
     @property
     def answers(self) -> tuple[Callable[[dict[str, Any]], Any], ...]:
@@ -70,6 +72,7 @@ class Desk:
         }
 
     def open_picture(self, question):
+        time.sleep(self.slowness)
         name = question["picture"]
         label = self.planes(name, self.used[name])
         kinds = {"prediction": self.prediction, "label": label, "original": self.original}
@@ -375,6 +378,18 @@ def test_unsaved_strokes_are_asked_about(show):
     page.get_by_text("p2 (train, 64 × 48)").wait_for()
     assert not desk.kept["p1"]
     assert not page.get_by_text("Unsaved strokes", exact=True).is_visible()
+
+
+def test_strokes_painted_while_another_picture_is_fetched_are_asked_about(show):
+    desk = drawn("binary")
+    page = show(desk)
+    set_size(page, 5)
+    desk.slowness = 2
+    page.get_by_role("option", name="p1").click()
+    points = stroke(page, (50, 5), (60, 10))
+    page.get_by_role("button", name="Stay").click()
+    page.locator(".rows [aria-selected=true]").get_by_text("p0").wait_for()
+    same(save(page, desk), [painted(desk.prediction[0], points, 5, 1)])
 
 
 def test_versions_are_listed_looked_at_and_used(show):

@@ -185,11 +185,8 @@ class Correction {
     this.pictures.mark(name);
     const found = await this.work(`Opening ${name}.`, () => this.desk.open(run, name));
     if (run !== this.run || name !== this.wanted) return; // another was asked for meanwhile
-    if (!found) {
-      this.pictures.mark(this.opened?.name ?? null);
-      return;
-    }
-    this.show(found);
+    if (found && (await this.mayLeave())) this.show(found); // strokes may have been painted while it was fetched
+    else this.pictures.mark(this.opened?.name ?? null);
   }
 
   show(opened) {
@@ -339,7 +336,9 @@ class Correction {
   async mayLeave() {
     await this.saving;
     if (!this.editor?.unsaved) return true;
+    if (this.question.open) return false;
     const answer = await this.question.ask(`The strokes on ${this.opened.name} are not saved.`, ANSWERS, "stay");
+    if (answer === "drop") this.editor.saved(this.editor.state); // there is nothing left that would be missed
     return answer === "save" ? this.save() : answer === "drop";
   }
 
