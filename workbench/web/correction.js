@@ -5,6 +5,7 @@
 
 import { Desk } from "./correction_desk.js";
 import { Editor } from "./correction_editor.js";
+import { News } from "./correction_news.js";
 import { Pictures } from "./correction_pictures.js";
 import { IGNORED } from "./correction_planes.js";
 import { Question } from "./correction_question.js";
@@ -36,8 +37,10 @@ export function mount(element, host) {
 
 class Correction {
   constructor(element, host) {
-    Object.assign(this, { host, run: undefined, task: null, opened: null, editor: null, asked: 0, saving: null });
+    Object.assign(this, { host, run: undefined, task: null, opened: null, editor: null, saving: null });
     Object.assign(this, { visible: false, outdated: false });
+    this.root = make("div", { className: "correction" });
+    this.news = new News(this.root);
     this.desk = new Desk(host);
     this.settings = { ...SETTINGS };
     this.pictures = new Pictures((name) => this.choose(name));
@@ -72,48 +75,19 @@ class Correction {
   }
 
   build(element) {
-    this.message = make("div", { className: "message", role: "alert", hidden: true });
     this.told = make("div", { className: "told" });
     this.title = make("h3", {});
     this.notes = make("div", { className: "notes" });
     this.hover = make("div", { className: "hover" }, HINT);
-    this.state = make("div", { className: "state", role: "status", "aria-live": "polite" });
     this.unsaved = make("div", { className: "unsaved", hidden: true }, "Unsaved strokes");
     this.question = new Question("Unsaved strokes");
-    const below = make("div", { className: "below" }, this.hover, this.state);
+    const below = make("div", { className: "below" }, this.hover, this.news.state);
     const head = make("div", { className: "head" }, this.title, this.unsaved);
     const middle = make("div", { className: "middle" }, head, this.tools.element, this.sheet.element, below, this.notes);
     this.body = make("div", { className: "body", hidden: true }, this.pictures.element, middle, this.versions.element);
-    this.root = make("div", { className: "correction" }, this.message, this.told, this.body, this.question.element);
+    this.root.append(this.news.message, this.told, this.body, this.question.element);
     this.root.addEventListener("keydown", (event) => this.key(event));
     element.append(this.root);
-  }
-
-  fail(text) {
-    this.message.textContent = text;
-    this.message.hidden = !text;
-  }
-
-  // Ask what takes time, and tell that it does, unless there is no text for it; what goes wrong is one sentence on the
-  // page, and null the answer.
-  async work(text, task) {
-    const asked = text ? ++this.asked : -1;
-    if (text) {
-      this.fail("");
-      this.state.textContent = text;
-      this.root.setAttribute("aria-busy", "true");
-    }
-    try {
-      return await task();
-    } catch (error) {
-      this.fail(error.message);
-      return null;
-    } finally {
-      if (asked === this.asked) {
-        this.state.textContent = "";
-        this.root.removeAttribute("aria-busy");
-      }
-    }
   }
 
   // --- which pictures ---
@@ -135,7 +109,7 @@ class Correction {
     if (!this.visible || !this.elsewhere || this.question.open) return;
     if (!(await this.mayLeave())) {
       const next = this.host.get("run") ?? "no run";
-      this.state.textContent = `Still ${this.opened.name} of ${this.run}; once its strokes are saved, ${next} is next.`;
+      this.news.tell(`Still ${this.opened.name} of ${this.run}; once its strokes are saved, ${next} is next.`);
       return;
     }
     this.run = this.host.get("run") ?? null;
@@ -154,7 +128,7 @@ class Correction {
       this.told.textContent = run === null ? "Choose a run whose pictures are to be corrected." : "";
       return;
     }
-    const answer = await this.work(text, () => this.desk.pictures(run));
+    const answer = await this.news.work(text, () => this.desk.pictures(run));
     if (!answer || run !== this.run) return;
     this.told.replaceChildren(...answer.told.map((sentence) => make("p", {}, sentence)));
     if (!this.task) {
@@ -183,7 +157,7 @@ class Correction {
     const { run } = this;
     this.wanted = name;
     this.pictures.mark(name);
-    const found = await this.work(`Opening ${name}.`, () => this.desk.open(run, name));
+    const found = await this.news.work(`Opening ${name}.`, () => this.desk.open(run, name));
     if (run !== this.run || name !== this.wanted) return; // another was asked for meanwhile
     if (found && (await this.mayLeave())) this.show(found); // strokes may have been painted while it was fetched
     else this.pictures.mark(this.opened?.name ?? null);
@@ -265,7 +239,7 @@ class Correction {
   // A version's planes, decoded; null if that went wrong or another picture is open by now.
   async fetch(version) {
     const { opened } = this;
-    const planes = await this.work("Fetching the label.", () => this.desk.version(opened, version));
+    const planes = await this.news.work("Fetching the label.", () => this.desk.version(opened, version));
     return opened === this.opened ? planes : null;
   }
 
@@ -273,7 +247,7 @@ class Correction {
     const painted = this.editor.unsaved;
     this.editor.load(planes, origin);
     this.settle();
-    this.state.textContent = `${text}${painted ? " Undo brings your strokes back." : ""}`;
+    this.news.tell(`${text}${painted ? " Undo brings your strokes back." : ""}`);
   }
 
   async begin(from) {
@@ -294,16 +268,16 @@ class Correction {
     await this.saving;
     const { opened } = this;
     const name = number ? `Version ${number}` : "The original";
-    const answer = await this.work("Changing the label in use.", () => this.desk.use(opened, number));
+    const answer = await this.news.work("Changing the label in use.", () => this.desk.use(opened, number));
     if (!answer || opened !== this.opened) return;
     opened.planes.label = null; // fetched when it is begun from
     this.settleVersions(answer);
     if (this.editor.unsaved) {
-      this.state.textContent = `${name} of ${opened.name} is in use; the strokes in the editor are yet to be saved.`;
+      this.news.tell(`${name} of ${opened.name} is in use; the strokes in the editor are yet to be saved.`);
       return;
     }
     await this.lookAt(number);
-    this.state.textContent = `${name} of ${opened.name} is in use.`;
+    this.news.tell(`${name} of ${opened.name} is in use.`);
   }
 
   save() {
@@ -319,7 +293,7 @@ class Correction {
     const { state, origin } = editor;
     const planes = editor.planes.map((plane) => plane.slice());
     const note = this.versions.note.value.trim();
-    const answer = await this.work("Saving.", () => this.desk.save(opened, planes, origin, note));
+    const answer = await this.news.work("Saving.", () => this.desk.save(opened, planes, origin, note));
     if (!answer) return false;
     editor.saved(state);
     opened.planes.label = planes;
@@ -327,8 +301,8 @@ class Correction {
     this.settleVersions(answer);
     this.settle();
     const told = `Version ${answer.in_use} of ${opened.name} is saved and in use.`;
-    this.state.textContent = told;
-    if (this.elsewhere) setTimeout(() => this.follow().then(() => (this.state.textContent = told)));
+    this.news.tell(told);
+    if (this.elsewhere) setTimeout(() => this.follow().then(() => this.news.tell(told)));
     return true;
   }
 
