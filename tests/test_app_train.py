@@ -89,6 +89,16 @@ def test_smoothing_and_another_score(app, open_page):
     page.wait_for_function(f"{title} === 'sensitivity'")
 
 
+@pytest.mark.parametrize(("tab", "shown"), [("explore", "#explorer select"), ("evaluate", "#evaluate-run input")])
+def test_a_run_is_opened_in_another_tab(app, open_page, tab, shown):
+    page = open_page(app)
+    page.wait_for_function("document.querySelector('#run input')?.value === 'demo'")
+    page.locator(f"#train-{tab}").click()
+    page.wait_for_url(f"**/?tab={tab}&run=demo")
+    page.locator(shown).first.wait_for()
+    page.wait_for_function("shown => document.querySelector(shown)?.value === 'demo'", arg=shown)
+
+
 # --- asking for a run ---
 
 

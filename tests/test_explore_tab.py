@@ -55,6 +55,24 @@ def page(url, open_page):
     return settled(open_page(url, viewport={"width": 1400, "height": 1000}))
 
 
+def test_the_chosen_run_survives_a_reload(url, open_page):
+    def shown(name):
+        page.wait_for_function("name => document.querySelector('.explorer select')?.value === name", arg=name)
+        settled(page)
+
+    page = open_page(f"{url}?run=plain")
+    shown("plain")
+    page.get_by_label("Run", exact=True).select_option("gated")
+    page.wait_for_url("**?run=gated")
+    shown("gated")
+    page.get_by_label("Run", exact=True).select_option("plain")
+    page.wait_for_url("**?run=plain")
+    page.reload()
+    shown("plain")
+    page.goto(f"{url}?run=nowhere")
+    shown("gated")  # the newest
+
+
 def frame(page):
     return page.locator(".frame").first
 

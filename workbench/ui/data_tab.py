@@ -11,6 +11,7 @@ from workbench.config import DataConfig, RunConfig
 from workbench.errors import UserError
 from workbench.runs.datasets import Desk
 from workbench.runs.datasets.known import DRAWN
+from workbench.ui import address
 from workbench.ui.data_delete import create_delete
 from workbench.ui.data_upload import create_upload
 from workbench.ui.events import OWN, QUIET
@@ -26,16 +27,6 @@ AUGMENTATION = ("data.augmentation", "data.augmentation_strength")
 SLIDERS = {"data.augmentation_strength": (0, 2)}
 PATHS = (*MEANING, *SPLIT, *SIZE, *AUGMENTATION)
 """The knobs that this tab decides."""
-
-IN_THE_ADDRESS = """
-(data) => {
-  const address = new URL(location);
-  data ? address.searchParams.set("data", data) : address.searchParams.delete("data");
-  history.replaceState(null, "", address);
-}
-"""
-OPEN_TRAIN = "(data) => { location.assign(`?${new URLSearchParams({ tab: 'train', data })}`); }"
-"""By the page's address, which the Train tab reads when it is opened, so that the tabs need not know each other."""
 
 
 def create_data_tab(settings: Settings) -> gr.Tab:
@@ -72,7 +63,9 @@ def create_data_tab(settings: Settings) -> gr.Tab:
         with gr.Row():
             prepare = gr.Button("Prepare", variant="primary", min_width=150, elem_id="data-prepare")
             train = gr.Button("Open Train with this data", min_width=220, elem_id="data-train")
-        gallery = live_view("gallery", (desk.gallery, desk.spread, desk.picture), data=None, mark="", elem_id="data-gallery")
+        gallery = live_view(
+            "gallery", (desk.gallery, desk.spread, desk.picture), data=None, mark="", elem_id="data-gallery"
+        )
         gr.Markdown("### What training draws of them")
         with gr.Row():
             for path in AUGMENTATION:
@@ -151,7 +144,7 @@ def create_data_tab(settings: Settings) -> gr.Tab:
 
     gr.on(None, told(at_first), outputs=[chosen, *views, *knobs], **QUIET)  # when the page is opened
     chosen.focus(lambda: gr.Dropdown(choices=_names(desk)), outputs=chosen, **QUIET)
-    chosen.change(None, chosen, js=IN_THE_ADDRESS, **OWN)
+    chosen.change(None, chosen, js=address.keep("data"), **OWN)
     chosen.change(deletable, chosen, delete, **QUIET)
     chosen.input(told(shown), chosen, [*views, *knobs], **QUIET).then(prepared_told, [chosen, *knobs], told_of, **QUIET)
 
@@ -159,7 +152,9 @@ def create_data_tab(settings: Settings) -> gr.Tab:
     prepare.click(told(preparing), [chosen, *knobs], work, **QUIET)
     forget.click(told(forgetting), chosen, [work, *knobs], **QUIET)
     findings.mend(told(mending), [chosen, *knobs], [work, *knobs], **QUIET)
-    train.click(told(deciding), [chosen, *knobs], **QUIET).success(None, chosen, js=OPEN_TRAIN, **OWN)
+    train.click(told(deciding), [chosen, *knobs], **QUIET).success(
+        None, chosen, js=address.open_tab("train", "data"), **OWN
+    )
 
     news = work.changed(changed, outputs=[findings, gallery, augmentation, check, prepare], **QUIET)
     news.then(prepared_told, [chosen, *knobs], told_of, **QUIET)

@@ -12,22 +12,36 @@ import gradio as gr
 from workbench.errors import UserError
 from workbench.inference.exploration import colours
 from workbench.runs.exploring import Explorer
+from workbench.ui import address
+from workbench.ui.events import OWN, QUIET
 from workbench.ui.live_view import live_view
 from workbench.ui.settings import Settings
 from workbench.ui.told import told
+
+CHOSEN = "document.querySelector('#explorer .explorer').dataset.run"
 
 
 def create_explore_tab(settings: Settings) -> gr.Tab:
     """The viewer, which asks when it is first seen; until then nothing of torch is needed."""
     explorer = Explorer(settings.runs)
     with gr.Tab("Explore", id="explore") as tab:
-        live_view(
+        view = live_view(
             "explorer",
             explorer.answers,
+            ("chosen",),
             colours=colours(),
+            run=None,
             elem_id="explorer",
         )
         _create_endpoint(explorer)
+
+    def at_first(request: gr.Request) -> Any:
+        asked = request.query_params.get("run")
+        # With all values, since gradio forgets what an update leaves out while its tab has not been seen.
+        return gr.update(run=asked, colours=colours()) if asked else gr.skip()
+
+    gr.on(None, at_first, outputs=view, **QUIET)  # when the page is opened
+    view.chosen(None, js=f"() => ({address.keep('run')})({CHOSEN})", **OWN)
     return tab
 
 

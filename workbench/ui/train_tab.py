@@ -10,20 +10,12 @@ import gradio as gr
 from workbench.config import load_config
 from workbench.errors import UserError
 from workbench.runs.run import Run, list_runs
+from workbench.ui import address
 from workbench.ui.events import OWN, QUIET
 from workbench.ui.new_run import Form, asked_by, create_form
 from workbench.ui.settings import Settings
 from workbench.ui.told import told
 from workbench.ui.train_live import RunViews, create_run_views
-
-IN_THE_ADDRESS = """
-(run) => {
-  const address = new URL(location);
-  run ? address.searchParams.set("run", run) : address.searchParams.delete("run");
-  history.replaceState(null, "", address);
-}
-"""
-"""Keeps the chosen run where a reload and a bookmark find it."""
 
 
 def create_train_tab(settings: Settings) -> gr.Tab:
@@ -39,7 +31,12 @@ def create_train_tab(settings: Settings) -> gr.Tab:
                 stop = gr.Button("Stop", variant="stop", interactive=False, min_width=80, elem_id="stop")
                 resume = gr.Button("Resume", interactive=False, min_width=80, elem_id="resume")
                 extend = gr.Button("Extend", interactive=False, min_width=80, elem_id="extend")
+            with gr.Row():
+                look = gr.Button("Look at it in Explore", size="sm", min_width=160, elem_id="train-explore")
+                score = gr.Button("Score it in Evaluate", size="sm", min_width=160, elem_id="train-evaluate")
             views = create_run_views(settings)
+    for button, tab_id in ((look, "explore"), (score, "evaluate")):
+        button.click(None, chosen, js=address.open_tab(tab_id, "run"), **OWN)
     _connect_choice(settings, chosen, views)
     _connect_start(settings, form, chosen)
     _connect_buttons(settings, chosen, views, stop, resume, extend, epochs)
@@ -56,7 +53,7 @@ def _connect_choice(settings: Settings, chosen: gr.Dropdown, views: RunViews) ->
     gr.on(None, at_first, outputs=[chosen, *views], **QUIET)  # when the page is opened
     chosen.focus(lambda: gr.Dropdown(choices=_names(settings)), outputs=chosen, **QUIET)
     chosen.change(views.showing, chosen, list(views), trigger_mode="always_last", **QUIET)
-    chosen.change(None, chosen, js=IN_THE_ADDRESS, **OWN)
+    chosen.change(None, chosen, js=address.keep("run"), **OWN)
 
 
 def _connect_start(settings: Settings, form: Form, chosen: gr.Dropdown) -> None:

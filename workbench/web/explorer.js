@@ -1,8 +1,8 @@
 // Looking at pictures with models: layers that follow their sliders in the browser, and questions where Python must act.
 //
 // host.get("colours") holds the colour maps and the colours of changes; host.get("run"), where given, is the run to look
-// at, and may change. Asked are list_models, list_pictures, send_picture, predict, explain, change_gate, take_away and
-// progress.
+// at, and may change; that somebody has `chosen` another is told. Asked are list_models, list_pictures, send_picture,
+// predict, explain, change_gate, take_away and progress.
 
 import { make } from "./dom.js";
 import { Choices } from "./explorer_choices.js";

@@ -15,7 +15,11 @@ export class Choices {
     this.lists = { sent: [], validation: [], drawn: [] };
     this.slice = 0;
     this.told = "";
-    this.run = choice("Run", () => this.chooseRun());
+    this.run = choice("Run", () => {
+      root.dataset.run = this.run.select.value;
+      host.tell("chosen", { run: root.dataset.run });
+      this.chooseRun();
+    });
     this.checkpoint = choice("Checkpoint", () => acts.predict());
     this.other = choice("Compare with", () => acts.predict());
     this.picture = choice("Picture", () => this.choosePicture());
