@@ -207,6 +207,7 @@ class Desk:
         """Delete a data set that was sent, for good."""
         self.jobs.refuse_at_work(name)
         delete_sent(self.datasets, name)
+        _opened.cache_clear()  # else the disk would not be free yet
 
     def _prepare(self, data: DataConfig, progress: Progress) -> Prepared:
         from workbench.runs.preparing import prepare_for
