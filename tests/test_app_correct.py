@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 import pytest
 import tifffile
@@ -64,3 +66,14 @@ def test_without_a_run_there_is_nothing_to_correct(show_app, open_page, tmp_path
     page = open_page(f"{show_app(tmp_path)}?tab=correct")
     page.locator("#correct-retrain").click()
     page.get_by_text("There is no run with a model yet").wait_for()
+
+
+def test_the_run_of_the_address_is_the_one_that_is_opened(show_app, open_page, runs):
+    shutil.copytree(runs / "demo", runs / "other")
+    url = show_app(runs)
+    fields = {"correct": ("correct-run", "#correction [role=option]"), "take-away": ("taken-run", "#taken-about p")}
+    for tab, (field, below) in fields.items():
+        for name in ("demo", "other"):
+            page = open_page(f"{url}?tab={tab}&run={name}")
+            page.locator(below).first.wait_for()
+            assert page.locator(f"#{field} input").input_value() == name

@@ -77,6 +77,16 @@ def test_a_zoom_stays_while_points_arrive(app, open_page, runs):
     page.wait_for_function("document.querySelector('#run-curves .js-plotly-plot')._fullLayout.yaxis.type === 'log'")
 
 
+def test_what_a_run_has_not_is_not_offered(app, open_page, runs):
+    Run.create(small_config(), runs, "waiting")
+    page = open_page(app)
+    controls = page.locator("#run-previews .controls")
+    controls.wait_for()
+    choose(page, "run", "waiting")
+    page.get_by_text("The first pictures come with the first validation.").wait_for()
+    assert not controls.is_visible()
+
+
 def test_smoothing_and_another_score(app, open_page):
     page = open_page(app)
     page.wait_for_function(f"{POINTS} === 216")

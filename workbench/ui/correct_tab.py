@@ -73,6 +73,10 @@ def create_correct_tab(settings: Settings) -> gr.Tab:
     def at_first(request: gr.Request) -> list[Any]:
         return first(request.query_params.get("run"))
 
+    def opened(name: str | None, request: gr.Request) -> list[Any]:
+        """An address that opens this tab may have it selected before anything is chosen."""
+        return first(name) if name else at_first(request)
+
     def beginning(name: str | None, epochs: float | None, new_name: str | None) -> list[Any]:
         if not name:
             raise UserError("There is no run with a model yet: train one first.")
@@ -88,7 +92,7 @@ def create_correct_tab(settings: Settings) -> gr.Tab:
 
     everything = [chosen, view, epochs, *outcome]
     gr.on(None, told(at_first), outputs=everything, **QUIET)  # when the page is opened
-    tab.select(told(first), chosen, everything, trigger_mode="always_last", **QUIET)
+    tab.select(told(opened), chosen, everything, trigger_mode="always_last", **QUIET)
     chosen.input(told(looked_at), chosen, everything[1:], trigger_mode="always_last", **QUIET)
     start.click(told(beginning), [chosen, epochs, name], outcome, **QUIET)
     evaluate.click(told(evaluating), chosen, outcome, **QUIET)

@@ -105,16 +105,17 @@ def create_takeaway_tab(settings: Settings) -> gr.Tab:
             *(update for section in sections for update in _shown(desk, name if known else None, section.kind)),
         ]
 
-    def at_first(request: gr.Request) -> list[Any]:
+    def first(asked: str | None) -> list[Any]:
         names = _names(settings)
-        asked = request.query_params.get("run")
         value = asked if asked in names else next(iter(names), None)
         return [gr.update(choices=names, value=value), *shown(value)]
 
-    def choosing(name: str | None) -> list[Any]:
-        names = _names(settings)
-        value = name if name in names else next(iter(names), None)
-        return [gr.update(choices=names, value=value), *shown(value)]
+    def at_first(request: gr.Request) -> list[Any]:
+        return first(request.query_params.get("run"))
+
+    def opened(name: str | None, request: gr.Request) -> list[Any]:
+        """An address that opens this tab may have it selected before anything is chosen."""
+        return first(name) if name else at_first(request)
 
     def exporting(name: str, to: str, half: bool, attention: bool) -> None:
         desk.export(settings.run(name), to, attention=attention, half=half)
@@ -130,7 +131,7 @@ def create_takeaway_tab(settings: Settings) -> gr.Tab:
         desk.pack(settings.run(name), bool(states))
 
     gr.on(None, told(at_first), outputs=[chosen, contents, *everything], **QUIET)  # when the page is opened
-    tab.select(told(choosing), chosen, [chosen, contents, *everything], **LATEST)
+    tab.select(told(opened), chosen, [chosen, contents, *everything], **LATEST)
     chosen.input(told(shown), chosen, [contents, *everything], **LATEST)
     chosen.focus(lambda: gr.update(choices=_names(settings)), outputs=chosen, **QUIET)
     # Files alone are checked by gradio: that they are those which this page has sent.
