@@ -41,6 +41,7 @@ def test_two_runs_together(url, open_page, tmp_path):
     scores = page.get_by_role("region", name="Scores on test")
     scores.wait_for()
     assert scores.locator("tbody tr").count() == 2
+    assert scores.get_by_role("columnheader", name="dice per picture").count() == 1
     assert page.get_by_text(re.compile(r"Dice a picture \+0.0000 .* may be chance")).count() == 1
     knobs = page.get_by_role("region", name="What differs in their configurations")
     assert knobs.locator("tbody tr").count() == 1

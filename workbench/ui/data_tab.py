@@ -42,7 +42,7 @@ def create_data_tab(settings: Settings) -> gr.Tab:
         with gr.Row(elem_id="data-choose"):
             chosen = gr.Dropdown(_names(desk), value=None, label="Data set", scale=3, min_width=260, elem_id="data-set")
             check = gr.Button("Look for faults", variant="primary", min_width=150, elem_id="data-check")
-            forget = gr.Button("Forget what was decided", min_width=150, elem_id="data-forget")
+            forget = gr.Button("Forget what was decided", min_width=260, elem_id="data-forget")
             delete = gr.Button("Delete …", visible=False, min_width=100, elem_id="data-delete")
         deleted = create_delete(desk, chosen, delete, lambda: _names(desk))
         arrivals = create_upload(desk.datasets, chosen, lambda: _names(desk))

@@ -25,7 +25,7 @@ export function mount(element, host) {
     scores.replaceChildren(
       table(
         `Scores on ${host.get("split")}`,
-        ["run", "model", "epochs", "best epoch", ...told],
+        ["run", "model", "epochs", "best epoch", ...told.map((name) => name.replaceAll("_", " "))],
         answer.rows.map((row) => [
           row.run,
           row.model,
