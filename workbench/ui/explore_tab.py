@@ -36,9 +36,8 @@ def create_explore_tab(settings: Settings) -> gr.Tab:
         _create_endpoint(explorer)
 
     def at_first(request: gr.Request) -> Any:
-        asked = request.query_params.get("run")
-        # With all values, since gradio forgets what an update leaves out while its tab has not been seen.
-        return gr.update(run=asked, colours=colours()) if asked else gr.skip()
+        # With all values, since gradio forgets what an update, or none, leaves out while its tab has not been seen.
+        return gr.update(run=request.query_params.get("run"), colours=colours())
 
     gr.on(None, at_first, outputs=view, **QUIET)  # when the page is opened
     view.chosen(None, js=f"() => ({address.keep('run')})({CHOSEN})", **OWN)
