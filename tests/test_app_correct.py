@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -77,3 +78,17 @@ def test_the_run_of_the_address_is_the_one_that_is_opened(show_app, open_page, r
             page = open_page(f"{url}?tab={tab}&run={name}")
             page.locator(below).first.wait_for()
             assert page.locator(f"#{field} input").input_value() == name
+
+
+def test_why_a_run_is_not_evaluated_is_told(page, runs):
+    """Without its pictures there is nothing to score, and the page says so."""
+    stroke(page)
+    save(page, 1)
+    page.locator("#correct-epochs input").fill("1")
+    page.locator("#correct-retrain").click()
+    page.locator("#correct-told .state[data-state=finished]").wait_for(timeout=120_000)
+    corrections = Run.open(runs / "demo-corrected").config.data.corrections
+    shutil.rmtree(runs / "prepared")
+    Path(corrections).unlink()
+    page.locator("#correct-evaluate").click()
+    page.locator("#correct-compare .problem").get_by_text("There is no corrections file").wait_for(timeout=120_000)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from html import escape
+from itertools import starmap
 from typing import Any
 from urllib.parse import urlencode
 
@@ -20,6 +21,7 @@ from workbench.runs.correcting.retraining import (
     retrain,
 )
 from workbench.runs.run import Run, list_runs
+from workbench.runs.status import Status
 from workbench.tables import Table, Value
 from workbench.ui.events import QUIET
 from workbench.ui.html_table import as_html
@@ -110,12 +112,12 @@ def _outcome(run: Run) -> list[Any]:
     if pair is None:
         return _nothing()
     status = pair.after.status()
-    evaluations = [f"{one.detail} {one.step} of {one.total} pictures." for one in evaluations_of(pair)]
-    at_work = bool(evaluations) or not status.ended
-    found = "" if evaluations else _compared(pair)
+    evaluations = evaluations_of(pair)
+    scoring = any(not each.ended for each in evaluations.values())
+    at_work = scoring or not status.ended
     return [
         _training(pair, status.state, f"epoch {status.epoch} of {status.epochs}", status.error or ""),
-        found or "".join(f"<p role='status'>{escape(each)}</p>" for each in evaluations),
+        (not scoring and _compared(pair)) or "".join(starmap(_evaluation, evaluations.items())),
         gr.Button(interactive=not at_work),
         gr.Timer(active=at_work),
     ]
@@ -129,6 +131,15 @@ def _training(pair: Pair, state: str, how_far: str, error: str) -> str:
     )
     problem = f"<p class='problem' role='alert'>{escape(error)}</p>" if error else ""
     return f"<div class='taken'><p role='status'>{words}</p>{problem}</div>"
+
+
+def _evaluation(name: str, status: Status) -> str:
+    """How far it is, or why there is none."""
+    if status.ended and status.state != "finished":
+        words = f"{name} is not evaluated, {status.state}: {status.error or status.detail}"
+        return f"<p class='problem' role='alert'>{escape(words)}</p>"
+    count = f" {status.step} of {status.total} pictures." if status.total else ""
+    return f"<p role='status'>{escape(f'{name}: {status.detail or status.state}{count}')}</p>"
 
 
 def _compared(pair: Pair) -> str:

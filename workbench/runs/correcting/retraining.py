@@ -86,10 +86,10 @@ def evaluate_pair(pair: Pair) -> None:
             start_evaluation(run, Asked(TEST))
 
 
-def evaluations_of(pair: Pair) -> list[Status]:
-    """Those that are at work."""
-    found = (evaluation_status(run, TEST) for run in pair)
-    return [status for status in found if status is not None and not status.ended]
+def evaluations_of(pair: Pair) -> dict[str, Status]:
+    """How those that were begun are, by the names of the runs."""
+    found = {run.name: evaluation_status(run, TEST) for run in pair}
+    return {name: status for name, status in found.items() if status is not None}
 
 
 def compare_pair(pair: Pair) -> Comparison | None:
