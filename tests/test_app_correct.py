@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
-from walking import stroke
+from walking import choose, stroke
 
 from workbench.runs.correcting.versions import versions_of
 from workbench.runs.demo import add_demo_run
@@ -92,3 +92,15 @@ def test_why_a_run_is_not_evaluated_is_told(page, runs):
     Path(corrections).unlink()
     page.locator("#correct-evaluate").click()
     page.locator("#correct-compare .problem").get_by_text("There is no corrections file").wait_for(timeout=120_000)
+
+
+def test_the_run_that_was_chosen_last_follows_to_other_tabs(show_app, open_page, runs):
+    shutil.copytree(runs / "demo", runs / "another")
+    page = open_page(f"{show_app(runs)}?run=demo")
+    page.locator("#run-progress").get_by_text("finished").first.wait_for()
+    page.get_by_role("tab", name="Correct").click()
+    page.wait_for_function("document.querySelector('#correct-run input').value === 'demo'")
+    choose(page, "correct-run", "another")
+    page.wait_for_function("location.search.includes('run=another')")
+    page.get_by_role("tab", name="Take away").click()
+    page.wait_for_function("document.querySelector('#taken-run input').value === 'another'")

@@ -342,3 +342,23 @@ def test_before_and_after_are_compared_on_the_same_test_pictures(desk, runs):
     assert [row.run for row in found.rows] == ["binary", "binary-corrected"]
     assert found.differences[0].pictures == 4
     assert set(found.knobs) >= {"data.corrections", "model.weights"}
+
+
+def test_what_a_version_was_painted_on_is_told_by_its_number(desk):
+    picture = names(desk, "binary")[0]
+    paint(desk, "binary", picture, block(), begun_from="label")
+    paint(desk, "binary", picture, block(0), begun_from="label")
+    told = paint(desk, "binary", picture, np.zeros((32, 32), np.uint8), begun_from="version 1")
+    assert [each["begun_from"] for each in told["versions"]] == ["label", "version 1", "version 1"]
+    with pytest.raises(UserError, match="beginning of a correction"):
+        paint(desk, "binary", picture, np.ones((32, 32), np.uint8), begun_from="version 9")
+
+
+def test_a_label_that_is_there_already_is_taken_into_use_and_not_kept_twice(desk):
+    picture = names(desk, "binary")[0]
+    original = seen(desk.open_picture({"run": "binary", "picture": picture}), "original")
+    paint(desk, "binary", picture, block())
+    paint(desk, "binary", picture, block(0))
+    for again, name in ((block(), "version 1"), (original, "original")):
+        with pytest.raises(UserError, match=f"This is the {name} of {picture} again"):
+            paint(desk, "binary", picture, again)

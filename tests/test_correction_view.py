@@ -416,7 +416,7 @@ def test_versions_are_listed_looked_at_and_used(show):
     assert not page.get_by_text("Unsaved strokes", exact=True).is_visible()
     third = painted(first, stroke(page, (30, 5), (30, 40)), 5, 1)
     same(save(page, desk), [third])
-    assert desk.kept["p0"][2][0]["begun_from"] == "label"
+    assert desk.kept["p0"][2][0]["begun_from"] == "version 1"
 
     page.get_by_role("button", name="Use it: Original").click()
     page.get_by_text("The original of p0 is in use.").wait_for()

@@ -138,6 +138,9 @@ def _full_path(name: str, known: Mapping[str, str]) -> str:
         return fits[0]
     if fits:
         raise UserError(f"The knob {name!r} may be {' or '.join(fits)}; say which.")
+    inner = [path for path in known if path.startswith(f"{name}.")]
+    if inner:
+        raise UserError(f"{name} is a group of knobs: {', '.join(inner[:4])}{' ...' if inner[4:] else ''}; say which.")
     close = get_close_matches(name, [*known, *(path.rpartition(".")[2] for path in known)], 1, 0.5)
     raise UserError(f"There is no knob {name!r}{f'; did you mean {close[0]}' if close else ''}.")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 from workbench.config import DataConfig
@@ -79,7 +79,10 @@ def _groups(
     report = []
     if duplicates:
         report.append(f"{len(duplicates)} pictures are duplicates of others and stay in one split.")
+    together = [count for count in Counter(groups.values()).values() if count > 1]
     if len({groups.get(name, name) for name in names}) >= parts:
+        if together and groups.keys() - duplicates.keys():
+            report.append(f"{len(together)} groups of pictures that belong together stay in one split each.")
         return groups, report
     report.append(
         "All pictures belong together (slices of one volume, tiles of one picture or one patient), so that they had to "

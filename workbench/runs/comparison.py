@@ -53,8 +53,8 @@ def knob_differences(configs: Mapping[str, Mapping[str, Any]]) -> dict[str, dict
     """Every knob that is not the same everywhere, by its dotted path, with each run's value."""
     flat = {name: dict(_flattened(config)) for name, config in configs.items()}
     paths = dict.fromkeys(path for knobs in flat.values() for path in knobs)
-    empty = {path for path in paths if any(other.startswith(f"{path}.") for other in paths)}  # a mapping in some of them
-    by_path = {path: {name: knobs.get(path) for name, knobs in flat.items()} for path in paths if path not in empty}
+    inner = {path for path in paths if any(other.startswith(f"{path}.") for other in paths)}  # mappings in some runs
+    by_path = {path: {name: knobs.get(path) for name, knobs in flat.items()} for path in paths if path not in inner}
     return {path: values for path, values in by_path.items() if len({repr(value) for value in values.values()}) > 1}
 
 

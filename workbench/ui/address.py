@@ -14,10 +14,17 @@ KEEP = """
 """
 OPEN = """(value) => { value && location.assign(`?${new URLSearchParams({ tab: "%s", "%s": value })}`); }"""
 
+FOLLOW = """(value) => new URL(location).searchParams.get("%s") ?? value"""
+
 
 def keep(name: str) -> str:
     """A function that keeps its value under a name."""
     return KEEP % {"name": name}
+
+
+def follow(name: str) -> str:
+    """A function that gives what was chosen last, in whichever tab, or else its value."""
+    return FOLLOW % name
 
 
 def open_tab(tab: str, name: str) -> str:

@@ -23,7 +23,8 @@ from workbench.runs.correcting.retraining import (
 from workbench.runs.run import Run, list_runs
 from workbench.runs.status import Status
 from workbench.tables import Table, Value
-from workbench.ui.events import QUIET
+from workbench.ui import address
+from workbench.ui.events import OWN, QUIET
 from workbench.ui.html_table import as_html
 from workbench.ui.live_view import live_view
 from workbench.ui.settings import Settings
@@ -94,7 +95,8 @@ def create_correct_tab(settings: Settings) -> gr.Tab:
 
     everything = [chosen, view, epochs, *outcome]
     gr.on(None, told(at_first), outputs=everything, **QUIET)  # when the page is opened
-    tab.select(told(opened), chosen, everything, trigger_mode="always_last", **QUIET)
+    tab.select(told(opened), chosen, everything, trigger_mode="always_last", js=address.follow("run"), **QUIET)
+    chosen.input(None, chosen, js=address.keep("run"), **OWN)
     chosen.input(told(looked_at), chosen, everything[1:], trigger_mode="always_last", **QUIET)
     start.click(told(beginning), [chosen, epochs, name], outcome, **QUIET)
     evaluate.click(told(evaluating), chosen, outcome, **QUIET)

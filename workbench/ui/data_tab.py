@@ -118,6 +118,7 @@ def create_data_tab(settings: Settings) -> gr.Tab:
         desk.datasets.decide(name, asked(name, *values))
         config = desk.mend(name, event.findings)
         desk.check(name, config)
+        gr.Info(f"Applied; {name} is prepared and trained on so from now on. It is being looked at once more.")
         return [begun(), *values_of(config, PATHS)]
 
     def forgetting(name: str | None) -> list[Any]:

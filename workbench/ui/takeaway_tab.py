@@ -18,7 +18,8 @@ from workbench.runs.run import list_runs
 from workbench.runs.takeaway import Takeaway
 from workbench.runs.takeaway.desk import Result, about
 from workbench.tables import bench_table, check_table
-from workbench.ui.events import QUIET
+from workbench.ui import address
+from workbench.ui.events import OWN, QUIET
 from workbench.ui.html_table import as_html
 from workbench.ui.settings import Settings
 from workbench.ui.told import told
@@ -131,7 +132,8 @@ def create_takeaway_tab(settings: Settings) -> gr.Tab:
         desk.pack(settings.run(name), bool(states))
 
     gr.on(None, told(at_first), outputs=[chosen, contents, *everything], **QUIET)  # when the page is opened
-    tab.select(told(opened), chosen, [chosen, contents, *everything], **LATEST)
+    tab.select(told(opened), chosen, [chosen, contents, *everything], js=address.follow("run"), **LATEST)
+    chosen.input(None, chosen, js=address.keep("run"), **OWN)
     chosen.input(told(shown), chosen, [contents, *everything], **LATEST)
     chosen.focus(lambda: gr.update(choices=_names(settings)), outputs=chosen, **QUIET)
     # Files alone are checked by gradio: that they are those which this page has sent.

@@ -261,7 +261,7 @@ class Correction {
   async lookAt(number) {
     const planes = await this.fetch(number);
     const name = number ? `Version ${number}` : "The original";
-    if (planes) this.load(planes, number ? "label" : "original", `${name} is in the editor.`);
+    if (planes) this.load(planes, number ? `version ${number}` : "original", `${name} is in the editor.`);
   }
 
   async use(number) {

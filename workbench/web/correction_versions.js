@@ -35,7 +35,7 @@ export class Versions {
 
   row({ number, made, begun_from: from, run, changed, note }, inUse) {
     const title = number ? `Version ${number}` : "Original";
-    const begun = from === "prediction" && run ? `${BEGINNINGS.prediction} of ${run}` : BEGINNINGS[from];
+    const begun = from === "prediction" && run ? `${BEGINNINGS.prediction} of ${run}` : (BEGINNINGS[from] ?? from);
     const facts = number
       ? [time(made), `${changed.toLocaleString("en")} pixel${changed === 1 ? "" : "s"} changed`, `begun from ${begun}`]
       : ["as the data gives it"];

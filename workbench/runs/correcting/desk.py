@@ -116,16 +116,13 @@ class Correcting:
         from workbench.data.corrections import check_ids
 
         subject = self._subject(question)
-        begun_from, note = text_of(question, "begun_from"), str(question.get("note") or "").strip()[:MOST_NOTE]
-        if begun_from not in BEGUN_FROM:
-            raise choices("beginning of a correction", begun_from, BEGUN_FROM)
+        begun_from, note = _beginning(subject, question), str(question.get("note") or "").strip()[:MOST_NOTE]
         original = subject.full.mask(subject.number, original=True)
         planes = from_run_lengths(question.get("planes"), *original.shape[-2:])
         task = subject.full.prepared.task
         painted = planes if task.mode == "multilabel" else planes[0]
         check_ids(painted, task.mode, len(task.classes), "What was painted")
-        if np.array_equal(painted, _label(subject, subject.versions.in_use(subject.name))):
-            raise UserError(f"Nothing differs from the label of {subject.name} that is in use: paint first, then save.")
+        _refuse_known(subject, painted)
         differs = painted != original
         subject.versions.add(
             subject.name,
@@ -186,6 +183,31 @@ def _label(subject: Subject, version: int | None) -> np.ndarray:
     if version:
         return subject.full.corrected(subject.versions.path(subject.name, version))
     return subject.full.mask(subject.number, original=version == ORIGINAL)
+
+
+def _beginning(subject: Subject, question: Json) -> str:
+    """What was painted on; the label in use is told by its number."""
+    begun_from, in_use = text_of(question, "begun_from"), subject.versions.in_use(subject.name)
+    if begun_from == "label" and in_use is not None:
+        return _title(in_use)
+    known = (*BEGUN_FROM, *(_title(version.number) for version in subject.versions.of(subject.name)))
+    if begun_from not in known:
+        raise choices("beginning of a correction", begun_from, known)
+    return begun_from
+
+
+def _refuse_known(subject: Subject, painted: np.ndarray) -> None:
+    """A label that is there already is no new version."""
+    in_use = subject.versions.in_use(subject.name)
+    if np.array_equal(painted, _label(subject, in_use)):
+        raise UserError(f"Nothing differs from the label of {subject.name} that is in use: paint first, then save.")
+    for number in (ORIGINAL, *(version.number for version in subject.versions.of(subject.name))):
+        if np.array_equal(painted, _label(subject, number)):
+            raise UserError(f"This is the {_title(number)} of {subject.name} again: take it into use, or paint first.")
+
+
+def _title(number: int) -> str:
+    return f"version {number}" if number else "original"
 
 
 def _versions(subject: Subject) -> Json:

@@ -35,7 +35,7 @@ class Version(NamedTuple):
     made: str
     """When, as ISO 8601."""
     begun_from: str
-    """prediction, label or original."""
+    """prediction, label (the one that the run was trained with), original, or `version 2`."""
     run: str
     """Whose model was looked at."""
     changed: int
