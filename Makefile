@@ -27,11 +27,17 @@ lab: $(NOTEBOOKS) ## Open the notebooks in JupyterLab, which then asks nobody fo
 notebooks: $(NOTEBOOKS) ## Run all notebooks anew and keep what they show
 	@$(BIN)/python notebooks/run_all.py $(ARGS)
 
+# Fast tests run in two processes; slow ones, which drive browsers and start processes, have the machine to themselves.
+FAST := OMP_NUM_THREADS=1 $(RUN) pytest -m "not slow" -n 2 --dist loadfile $(ARGS)
+# 5: the tests that ARGS names are all of the other part.
+OR_NONE := $(if $(ARGS),|| test $$? -eq 5)
+
 test: check ## Check the code and run every test
-	$(RUN) pytest $(ARGS)
+	$(FAST) $(OR_NONE)
+	$(RUN) pytest -m slow $(ARGS) $(OR_NONE)
 
 test-fast: check ## The same without the slow tests
-	OMP_NUM_THREADS=1 $(RUN) pytest -m "not slow" -n 2 --dist loadfile $(ARGS)
+	$(FAST)
 
 check: $(DEV) ## Lint, format and types, without changing a file
 	$(RUN) ruff check .

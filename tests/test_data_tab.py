@@ -189,11 +189,11 @@ def test_what_was_sent_is_deleted_once_that_is_confirmed(show_app, open_page, tm
     page.locator("#data-delete-yes").click()
     page.locator("#data-delete-ask").wait_for(state="hidden")
     page.locator("#data-findings .checked").wait_for(state="hidden")
-    assert page.locator("#data-set input").input_value() == ""
+    page.wait_for_function("document.querySelector('#data-set input').value === ''")
     assert not sent.exists()
     choose(page, "data-set", "data/cells")
     page.get_by_text("Found folder", exact=False).wait_for()
-    assert page.locator("#data-delete").is_hidden()
+    page.locator("#data-delete").wait_for(state="hidden")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
