@@ -33,7 +33,7 @@ def create_delete(
     def closed() -> gr.Column:
         return gr.Column(visible=False)
 
-    button.click(told(asking), chosen, [box, question], **QUIET)
+    button.click(told(asking), chosen, [box, question], trigger_mode="multiple", **QUIET)
     no.click(closed, outputs=box, **QUIET)
     chosen.change(closed, outputs=box, **QUIET)  # it was asked about another one
     return yes.click(told(deleting), chosen, [chosen, box], **QUIET)

@@ -24,7 +24,6 @@ export function layout(title, colour, legend, x = {}, y = {}) {
     paper_bgcolor: "rgba(0,0,0,0)",
     plot_bgcolor: "rgba(0,0,0,0)",
     margin: { l: 48, r: 12, t: 32, b: 36 },
-    modebar: { bgcolor: "rgba(0,0,0,0)", color: "rgba(128,128,128,0.6)", activecolor: COLOURS[0] },
     hovermode: "x unified",
     hoverlabel: { font: { color: "#111" }, bgcolor: "#fff" },
     showlegend: legend,
