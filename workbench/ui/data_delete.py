@@ -33,9 +33,13 @@ def create_delete(
     def closed() -> gr.Column:
         return gr.Column(visible=False)
 
+    def closed_for_another(name: str | None, asked: str | None) -> Any:
+        """What the page chooses when it is opened closes nothing, since nothing is asked yet."""
+        return closed() if asked and str(name) not in asked else gr.skip()
+
     button.click(told(asking), chosen, [box, question], trigger_mode="multiple", **QUIET)
     no.click(closed, outputs=box, **QUIET)
-    chosen.change(closed, outputs=box, **QUIET)  # it was asked about another one
+    chosen.change(closed_for_another, [chosen, question], box, **QUIET)
     return yes.click(told(deleting), chosen, [chosen, box], **QUIET)
 
 
