@@ -13,6 +13,7 @@ from workbench.config import RunConfig
 from workbench.data.receive import receive_zip
 from workbench.errors import UserError
 from workbench.runs.datasets import Datasets, Desk
+from workbench.runs.datasets.deleting import is_about
 from workbench.runs.evaluated import evaluation_folder
 from workbench.runs.preparing import prepare_for, prepared_folder
 from workbench.runs.run import Run
@@ -68,7 +69,10 @@ def test_everything_of_it_goes_but_for_the_runs(desk, tmp_path):
 
 
 def test_a_name_that_no_run_knows_is_free_again(desk, tmp_path):
-    assert "No run was trained on it." in desk.deletion_told(NAME)
+    told = desk.deletion_told(NAME)
+    assert "No run was trained on it." in told
+    assert is_about(told, NAME)
+    assert not any(is_about(told, other) for other in (NAME[:-1], f"{NAME}-2", None))
     desk.delete(NAME)
     assert list(desk.datasets.uploads.iterdir()) == []
     assert send(desk, tmp_path) == NAME

@@ -80,7 +80,7 @@ def check_ids(ids: np.ndarray, mode: str, classes: int, where: str) -> None:
 
 def refuse_corrected_tests(corrected: Collection[str], test: Collection[str]) -> None:
     """A model is scored by the masks of its test pictures, so these stay what they were before it was trained."""
-    both = [name for name in corrected if name in set(test)]
+    both = sorted(set(corrected) & set(test))
     if both:
         raise UserError(
             f"Masks of test pictures were corrected ({named(both)}), so that scores before and after could not be "

@@ -9,6 +9,7 @@ import gradio as gr
 
 from workbench.errors import UserError
 from workbench.runs.datasets import Desk
+from workbench.runs.datasets.deleting import is_about
 from workbench.ui.events import QUIET
 from workbench.ui.told import told
 
@@ -35,7 +36,7 @@ def create_delete(
 
     def closed_for_another(name: str | None, asked: str | None) -> Any:
         """What the page chooses when it is opened closes nothing, since nothing is asked yet."""
-        return closed() if asked and str(name) not in asked else gr.skip()
+        return closed() if asked and not is_about(asked, name) else gr.skip()
 
     button.click(told(asking), chosen, [box, question], trigger_mode="multiple", **QUIET)
     no.click(closed, outputs=box, **QUIET)

@@ -107,7 +107,8 @@ class Versions:
                 masks[picture] = self.path(picture, known.in_use)
             elif known.in_use == ORIGINAL:
                 masks.pop(picture, None)
-        masks = {picture: path for picture, path in masks.items() if picture in set(pictures)}
+        there = set(pictures)
+        masks = {picture: path for picture, path in masks.items() if picture in there}
         if not masks:
             return None
         digest = _digest(json.dumps({picture: str(path) for picture, path in sorted(masks.items())}))

@@ -35,7 +35,16 @@ def deletion_told(datasets: Datasets, name: str) -> str:
             f"Trained on it: {named((run.name for run in runs), MOST_RUNS)}. They keep their models, scores and "
             "previews, but their pictures are gone: they cannot be trained on, evaluated again or looked at with them."
         )
-    return f"Delete {name}, with its pictures and masks and all that was prepared and decided? {trained}"
+    return f"{_asked(name)} its pictures and masks and all that was prepared and decided? {trained}"
+
+
+def is_about(question: str, name: str | None) -> bool:
+    """Whether what `deletion_told` said is about this data set, and not one whose name begins alike."""
+    return question.startswith(_asked(str(name)))
+
+
+def _asked(name: str) -> str:
+    return f"Delete {name}, with"
 
 
 def delete_sent(datasets: Datasets, name: str) -> None:
